@@ -1,0 +1,88 @@
+// Package reconcile is the contract that every resource keeps and the engine
+// that executes a list of them. It knows no kind, no YAML, no schedule and no
+// terminal.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// A Resource is one thing on the host that should be a certain way.
+//
+// Diff says what differs, and nil when nothing does. It never changes
+// anything. An error that wraps [ErrUnknown] or [ErrUnsupported] may come with
+// changes: what could be seen counts.
+//
+// Apply makes it so. It is called only after Diff found changes, one call must
+// be enough, and a call that was killed half-way is mended by the next. The
+// engine calls Diff again afterwards; what still differs is a failure.
+type Resource interface {
+	ID() ID
+	Diff(context.Context, host.Reader) ([]Change, error)
+	Apply(context.Context, host.Host) error
+}
+
+// A Dependent resource is skipped when one that it needs failed.
+type Dependent interface {
+	// Needs lists kinds.
+	Needs() []string
+}
+
+// A Restorer can put back what was there before benchctl. Kernel knobs can.
+type Restorer interface {
+	// Restore returns what it put back: Have is our value, Want the original.
+	Restore(context.Context, host.Host) ([]Change, error)
+}
+
+// An ID names a resource: KIND or KIND/NAME. It never changes.
+type ID struct{ Kind, Name string }
+
+func (id ID) String() string {
+	if id.Name == "" {
+		return id.Kind
+	}
+	return id.Kind + "/" + id.Name
+}
+
+// MarshalText makes an ID print as itself in JSON.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(b []byte) error {
+	id.Kind, id.Name, _ = strings.Cut(string(b), "/")
+	return nil
+}
+
+// A Change is one field that differs. Have and Want are what a person would
+// write; a secret never appears in them.
+type Change struct {
+	Field   string   `json:"field"`
+	Have    string   `json:"have"`
+	Want    string   `json:"want"`
+	Effects []Effect `json:"-"`
+}
+
+// An Effect is what a change brings about beyond itself.
+type Effect string
+
+// The effects that a change can have.
+const (
+	Restart    Effect = "restart"     // the runner's service has to be down for it
+	Reregister Effect = "re-register" // the registration at GitHub is made anew
+	Reboot     Effect = "reboot"      // in force only after a reboot, which the operator does
+)
+
+// What a Diff may say instead of an answer.
+var (
+	// ErrUnknown: it could not be seen. The error says why, and what would show it.
+	ErrUnknown = errors.New("unknown")
+	// ErrUnsupported: this host cannot. The error says what was looked for.
+	ErrUnsupported = errors.New("unsupported by this host")
+)
+
+// ErrBusy says that a job is running, or may be; nothing was touched.
+var ErrBusy = errors.New("a job is running")

@@ -1,0 +1,140 @@
+// Package spec turns the text of a runner.yaml into a [Spec] or into all the
+// [Problems] it has, each with its place in the file and a next step. It knows
+// no machine.
+package spec
+
+import "time"
+
+// A Spec is a runner.yaml with every default filled in that does not depend
+// on the host. The zero value is not a valid Spec; [Load] makes one.
+type Spec struct {
+	File   string // as given on the command line
+	SHA256 string // of the text, in hex
+
+	Version    int
+	User       User
+	InstallDir string
+	Runner     Runner
+	Service    Service
+	Gate       string    // fail, warn or off
+	Governor   *Governor // nil: the governor is left alone
+	JDK        *JDK      // nil: no JDK is looked after
+	PTS        *PTS      // nil: no Phoronix Test Suite
+	Schedule   *Schedule // nil: no agent
+	GitHub     GitHub
+}
+
+// User is the account that jobs run as.
+type User struct {
+	Name, Home, Shell string
+	Groups            []string // supplementary groups, exactly these
+	Existing          bool     // use the account as it is
+}
+
+// Runner is the GitHub Actions runner and its registration.
+type Runner struct {
+	URL         URL
+	Version     string // "2.336.0" or "latest"
+	SHA256      string // of the archive, in hex; "" when the spec gives none
+	Archive     string // URL or absolute path; "" means GitHub's release asset
+	Name        string // may hold {hostname}
+	Labels      []string
+	AllowLabels []string // custom labels that others may set
+	Group       string   // "" leaves it alone
+	WorkDir     string   // relative to InstallDir, or absolute
+	Ephemeral   bool
+	AutoUpdate  bool
+	Env         map[string]string
+	Keep        int // old versions kept beside the current one
+}
+
+// Scope says what a runner is registered at.
+type Scope string
+
+// The scopes that GitHub has.
+const (
+	Repository   Scope = "repository"
+	Organization Scope = "organization"
+	Enterprise   Scope = "enterprise"
+)
+
+// URL is the place at GitHub that a runner belongs to.
+type URL struct {
+	Text  string // as written, without a trailing slash
+	Scope Scope
+	Host  string // with its port, lower case
+	Owner string // owner, organisation or enterprise slug
+	Repo  string // repository; "" for the other scopes
+	API   string // base of the REST API, with a trailing slash
+}
+
+// Needs that a job may have beyond the sandbox's default.
+const (
+	NeedPerf       = "perf"
+	NeedPtrace     = "ptrace"
+	NeedSetarch    = "setarch"
+	NeedRealtime   = "realtime"
+	NeedContainers = "containers"
+	NeedTaskset    = "taskset" // always there; accepted so that nobody wonders
+)
+
+// Service is the systemd unit that the runner lives in.
+type Service struct {
+	Needs      []string
+	CPUs       string            // a CPU list such as 2-5,8; "" is no restriction
+	Directives map[string]string // merged last into [Service]
+}
+
+// Governor is the cpufreq governor wanted on every policy.
+type Governor struct {
+	Name          string
+	IfUnsupported string // fail or skip
+}
+
+// JDK is the Java that jobs find first on their PATH.
+type JDK struct {
+	Version    string // major version
+	Vendor     string // distribution, temurin, or "" with Repository or Archive
+	Repository *AptRepository
+	Archive    string // URL or absolute path of a tar.gz
+	SHA256     string
+}
+
+// AptRepository is a signed apt repository.
+type AptRepository struct {
+	URL, Suite  string // Suite "" means the host's code name
+	Key         string // URL or absolute path of the armoured or binary key
+	Fingerprint string // 40 hex digits, upper case
+	Package     string // "" means the vendor's name for that major version
+}
+
+// PTS is the Phoronix Test Suite.
+type PTS struct {
+	Version, Archive, SHA256 string
+}
+
+// Schedule is when the agent makes a pass.
+type Schedule struct {
+	Cron  string
+	Splay time.Duration
+}
+
+// GitHub says where credentials are; it never holds one.
+type GitHub struct {
+	TokenFile string
+	App       *App
+}
+
+// App is a GitHub App installed where the runner belongs.
+type App struct {
+	ID, Installation int64
+	KeyFile          string
+}
+
+// WorkDir is the absolute path of the directory that jobs work in.
+func (s *Spec) WorkDir() string {
+	if s.Runner.WorkDir != "" && s.Runner.WorkDir[0] == '/' {
+		return s.Runner.WorkDir
+	}
+	return s.InstallDir + "/" + s.Runner.WorkDir
+}
