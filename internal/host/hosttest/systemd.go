@@ -1,0 +1,81 @@
+package hosttest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// Systemd changes the units of the test.
+func (m *Machine) Systemd() host.Systemd { return manager{m} }
+
+type manager struct{ m *Machine }
+
+// change notes a change and makes it, if the unit is there.
+func (s manager) change(op, unit string, do func(*host.Unit)) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.Writes = append(s.m.Writes, op+" "+unit)
+	u, ok := s.m.Units[unit]
+	if !ok {
+		return fmt.Errorf("cannot %s %s: Unit %s not found", op, unit, unit)
+	}
+	do(&u)
+	s.m.Units[unit] = u
+	return nil
+}
+
+func (s manager) Start(_ context.Context, unit string) error {
+	if s.m.OnStart != nil {
+		if err := s.m.OnStart(unit); err != nil {
+			return err
+		}
+	}
+	return s.change("start", unit, func(u *host.Unit) { u.ActiveState, u.SubState = "active", "running" })
+}
+
+func (s manager) Stop(_ context.Context, unit string) error {
+	if s.m.OnStop != nil {
+		if err := s.m.OnStop(unit); err != nil {
+			return err
+		}
+	}
+	return s.change("stop", unit, func(u *host.Unit) { u.ActiveState, u.SubState, u.MainPID = "inactive", "dead", 0 })
+}
+
+func (s manager) BeginStop(ctx context.Context, unit string) (func(context.Context) error, error) {
+	return func(context.Context) error { return nil }, s.Stop(ctx, unit)
+}
+
+func (s manager) Enable(_ context.Context, unit string) error {
+	return s.change("enable", unit, func(u *host.Unit) { u.UnitFileState = "enabled" })
+}
+
+func (s manager) Disable(_ context.Context, unit string) error {
+	return s.change("disable", unit, func(u *host.Unit) { u.UnitFileState = "disabled" })
+}
+
+func (s manager) Unmask(_ context.Context, unit string) error {
+	return s.change("unmask", unit, func(u *host.Unit) { u.LoadState = "loaded" })
+}
+
+// Reload finds the unit files under /etc, as systemd would.
+func (s manager) Reload(context.Context) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.Writes = append(s.m.Writes, "reload systemd")
+	found, err := s.m.Glob("/etc/systemd/system/*.service")
+	for _, path := range found {
+		name := path[len("/etc/systemd/system/"):]
+		u := s.m.Units[name]
+		u.LoadState, u.FragmentPath, u.NeedReload = "loaded", path, false
+		if u.ActiveState == "" {
+			u.ActiveState, u.SubState, u.UnitFileState = "inactive", "dead", "disabled"
+		}
+		s.m.Units[name] = u
+	}
+	return err
+}
+
+func (s manager) ResetFailed(context.Context, string) error { return nil }

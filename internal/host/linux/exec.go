@@ -1,0 +1,79 @@
+package linux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// maxOutput bounds what is kept of a command's output, in bytes.
+const maxOutput = 4 << 20
+
+// Run runs a command as a direct child, in a session of its own, with exactly
+// the given environment.
+func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error) {
+	m.before("run", cmd.Argv[0])
+	c := exec.CommandContext(ctx, cmd.Argv[0], cmd.Argv[1:]...)
+	c.Dir = cmd.Dir
+	c.Env = cmd.Env
+	if c.Env == nil {
+		c.Env = []string{}
+	}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: credential(cmd.User)}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	c.WaitDelay = 5 * time.Second
+	c.Stdin = bytes.NewReader(cmd.Stdin)
+	stdout, stderr := &lines{progress: cmd.Progress}, &lines{progress: cmd.Progress}
+	c.Stdout, c.Stderr = stdout, stderr
+	err := c.Run()
+	out := host.Output{Stdout: stdout.kept.Bytes(), Stderr: stderr.kept.Bytes()}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return out, fmt.Errorf("%s was interrupted: %w", cmd.Argv[0], ctx.Err())
+	case errors.As(err, &exit):
+		return out, &host.CommandError{Argv: cmd.Argv, Status: exit.ExitCode(), Output: out}
+	case err != nil:
+		return out, fmt.Errorf("cannot run %s: %w", cmd.Argv[0], err)
+	}
+	return out, nil
+}
+
+func credential(a *host.Account) *syscall.Credential {
+	if a == nil {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)}
+}
+
+// lines keeps output up to a bound and hands each whole line on.
+type lines struct {
+	kept     bytes.Buffer
+	rest     []byte
+	progress func(string)
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	if room := maxOutput - l.kept.Len(); room > 0 {
+		l.kept.Write(p[:min(room, len(p))])
+	}
+	if l.progress == nil {
+		return len(p), nil
+	}
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
+		if !ok {
+			l.rest = l.rest[max(0, len(l.rest)-4096):]
+			return len(p), nil
+		}
+		l.progress(string(line))
+		l.rest = rest
+	}
+}

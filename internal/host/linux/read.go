@@ -1,0 +1,171 @@
+package linux
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// ReadFile returns a whole file.
+func (m *Machine) ReadFile(path string) ([]byte, error) { return os.ReadFile(m.at(path)) }
+
+// Open opens a file for reading.
+func (m *Machine) Open(path string) (io.ReadCloser, error) { return os.Open(m.at(path)) }
+
+// Readlink returns what a link points to.
+func (m *Machine) Readlink(path string) (string, error) { return os.Readlink(m.at(path)) }
+
+// ReadDir returns the names in a directory, sorted.
+func (m *Machine) ReadDir(path string) ([]string, error) {
+	entries, err := os.ReadDir(m.at(path))
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// Glob returns the paths that match a pattern, sorted.
+func (m *Machine) Glob(pattern string) ([]string, error) {
+	found, err := filepath.Glob(m.at(pattern))
+	for i, path := range found {
+		found[i] = strings.TrimPrefix(path, m.rooted())
+	}
+	return found, err
+}
+
+// ReadBelow reads dir/name as hostile input. os.Root keeps every step below
+// dir, O_NONBLOCK keeps a fifo from holding us, and the file is looked at after
+// it was opened, so that nothing can be swapped in between.
+func (m *Machine) ReadBelow(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(m.at(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := refuseLinks(root, name); err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readPlain(f, filepath.Join(dir, name))
+}
+
+// refuseLinks looks at each directory on the way to name. A link that appears
+// after the look still cannot lead out of root.
+func refuseLinks(root *os.Root, name string) error {
+	for i := range len(name) + 1 {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		info, err := root.Lstat(name[:i])
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("cannot read %s: it is a link: %w", name[:i], host.ErrHostile)
+		}
+	}
+	return nil
+}
+
+func readPlain(f *os.File, path string) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > host.MaxHostile {
+		return nil, fmt.Errorf("cannot read %s (%s, %d bytes): %w", path, info.Mode(), info.Size(), host.ErrHostile)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, host.MaxHostile+1))
+	if err == nil && len(data) > host.MaxHostile {
+		err = fmt.Errorf("cannot read %s: it grows: %w", path, host.ErrHostile)
+	}
+	return data, err
+}
+
+// Lstat describes a file and never follows a link.
+func (m *Machine) Lstat(path string) (host.Info, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(m.at(path), &st); err != nil {
+		return host.Info{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	mode := fileMode(st.Mode)
+	return host.Info{
+		Perm:  host.Perm{Mode: mode &^ fs.ModeType, UID: int(st.Uid), GID: int(st.Gid)},
+		Type:  mode & fs.ModeType,
+		Size:  st.Size,
+		Inode: st.Ino,
+		Mtime: time.Unix(st.Mtim.Unix()),
+		Ctime: time.Unix(st.Ctim.Unix()),
+	}, nil
+}
+
+// fileMode turns st_mode into Go's notation (inode(7)).
+func fileMode(st uint32) fs.FileMode {
+	mode := fs.FileMode(st & 0o777)
+	types := map[uint32]fs.FileMode{
+		unix.S_IFDIR: fs.ModeDir, unix.S_IFLNK: fs.ModeSymlink, unix.S_IFIFO: fs.ModeNamedPipe,
+		unix.S_IFSOCK: fs.ModeSocket, unix.S_IFBLK: fs.ModeDevice, unix.S_IFCHR: fs.ModeDevice | fs.ModeCharDevice,
+	}
+	mode |= types[st&unix.S_IFMT]
+	for bit, m := range map[uint32]fs.FileMode{unix.S_ISUID: fs.ModeSetuid, unix.S_ISGID: fs.ModeSetgid, unix.S_ISVTX: fs.ModeSticky} {
+		if st&bit != 0 {
+			mode |= m
+		}
+	}
+	return mode
+}
+
+// Disk describes the file system that holds path, or would hold it: the
+// nearest parent that exists decides.
+func (m *Machine) Disk(path string) (host.Disk, error) {
+	at := m.at(path)
+	var st unix.Statfs_t
+	err := unix.Statfs(at, &st)
+	for err == unix.ENOENT && at != "/" {
+		at = filepath.Dir(at)
+		err = unix.Statfs(at, &st)
+	}
+	if err != nil {
+		return host.Disk{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return host.Disk{
+		Mount:      mountOf(at),
+		Free:       st.Bavail * uint64(st.Bsize),
+		FreeInodes: st.Ffree,
+		Inodes:     st.Files,
+		NoExec:     st.Flags&unix.ST_NOEXEC != 0,
+		ReadOnly:   st.Flags&unix.ST_RDONLY != 0,
+	}, nil
+}
+
+// mountOf walks up until the device changes.
+func mountOf(path string) string {
+	var here, above unix.Stat_t
+	for path != "/" && unix.Stat(path, &here) == nil {
+		parent := filepath.Dir(path)
+		if unix.Stat(parent, &above) != nil || above.Dev != here.Dev {
+			return path
+		}
+		path = parent
+	}
+	return path
+}
+
+func firstLine(data []byte) string {
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	return strings.TrimSpace(string(line))
+}

@@ -1,0 +1,162 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// Replace swaps a file's contents whole. The temporary file has a fixed name,
+// so that one left by a kill is found and replaced by the next try.
+func (m *Machine) Replace(path string, data []byte, perm host.Perm) error {
+	m.before("replace", path)
+	dir, name := filepath.Split(m.at(path))
+	tmp := filepath.Join(dir, "."+name+".benchctl-new")
+	if err := writeNew(tmp, data, perm); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("cannot write %s: %w", path, bare(err))
+	}
+	m.before("rename", path)
+	if err := os.Rename(tmp, m.at(path)); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("cannot replace %s: %w", path, bare(err))
+	}
+	return syncDir(dir)
+}
+
+// writeNew never follows what somebody put in its way: the file is new, or
+// there is an error.
+func writeNew(path string, data []byte, perm host.Perm) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	// The owner first: chown clears set-id bits, and nobody may read early.
+	if err := f.Chown(perm.UID, perm.GID); err != nil {
+		return err
+	}
+	if err := f.Chmod(perm.Mode); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// syncDir makes a rename in a directory last through a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("cannot sync %s: %w", dir, bare(err))
+	}
+	return nil
+}
+
+// Poke writes to a kernel file in one write(2) and never creates it.
+func (m *Machine) Poke(path, value string) error {
+	m.before("poke", path)
+	f, err := os.OpenFile(m.at(path), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// Mkdir makes a directory, and its parents as root's 0755.
+func (m *Machine) Mkdir(path string, perm host.Perm) error {
+	m.before("mkdir", path)
+	at := m.at(path)
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return setPerm(at, perm, unix.O_DIRECTORY)
+}
+
+// SetPerm gives an existing file or directory its owner and mode.
+func (m *Machine) SetPerm(path string, perm host.Perm) error {
+	m.before("setperm", path)
+	return setPerm(m.at(path), perm, 0)
+}
+
+// setPerm works on an open file, so that no link can be put in its place.
+func setPerm(at string, perm host.Perm, flags int) error {
+	f, err := os.OpenFile(at, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|flags, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Chown(perm.UID, perm.GID); err != nil {
+		return err
+	}
+	return f.Chmod(perm.Mode)
+}
+
+// Symlink makes path a link to target, replacing a link atomically.
+func (m *Machine) Symlink(target, path string) error {
+	m.before("symlink", path)
+	dir, name := filepath.Split(m.at(path))
+	tmp := filepath.Join(dir, "."+name+".benchctl-new")
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, tmp); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, m.at(path)); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return syncDir(dir)
+}
+
+// Rename moves a file or directory and makes that last.
+func (m *Machine) Rename(from, to string) error {
+	m.before("rename", to)
+	if err := os.Rename(m.at(from), m.at(to)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(m.at(to)))
+}
+
+// Remove deletes a file or an empty directory.
+func (m *Machine) Remove(path string) error {
+	m.before("remove", path)
+	if err := os.Remove(m.at(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// RemoveAll deletes a tree.
+func (m *Machine) RemoveAll(path string) error {
+	m.before("remove", path)
+	return os.RemoveAll(m.at(path))
+}
+
+// bare takes the path off an error whose sentence names the file already.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
