@@ -1,0 +1,82 @@
+// Package actions is the vocabulary of GitHub Actions' self-hosted runners:
+// plain data, the errors that callers branch on, and a type for secrets. It
+// lets the resources speak of GitHub without knowing how GitHub is reached;
+// the REST client is in internal/github.
+package actions
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// ErrNotFound is GitHub's 404: there is no such thing, or the credentials may
+// not know of it. GitHub does not tell the two apart.
+var ErrNotFound = errors.New("not found")
+
+// A Runner is a registration as GitHub sees it.
+type Runner struct {
+	ID        int64   `json:"id"`
+	Name      string  `json:"name"`
+	Status    string  `json:"status"` // online or offline
+	Busy      bool    `json:"busy"`
+	GroupID   int64   `json:"runner_group_id"` // 0 where the scope has no groups
+	Version   string  `json:"version"`         // "" before its first connection, and from older GHES
+	Ephemeral bool    `json:"ephemeral"`
+	Labels    []Label `json:"labels"`
+}
+
+// Online reports whether the runner is connected to GitHub.
+func (r Runner) Online() bool { return r.Status == "online" }
+
+// A Label is what jobs choose a runner by. GitHub compares names without
+// regard to case.
+type Label struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // read-only or custom
+}
+
+// ReadOnly reports whether the label came with the registration (the defaults
+// self-hosted, Linux, X64) and can neither be sent nor removed.
+func (l Label) ReadOnly() bool { return l.Type == "read-only" }
+
+// A Group holds runners of an organisation or enterprise.
+type Group struct {
+	ID      int64  `json:"id"`
+	Name    string `json:"name"`
+	Default bool   `json:"default"`
+}
+
+// A Download is a runner package that GitHub wants a scope to use now.
+type Download struct {
+	OS           string `json:"os"`           // linux, osx, win
+	Architecture string `json:"architecture"` // x64, arm64, arm
+	URL          string `json:"download_url"`
+	Filename     string `json:"filename"`
+	SHA256       string `json:"sha256_checksum"` // in hex; "" when GitHub gives none
+}
+
+// A Secret never prints: not with any verb of fmt, not in a log, not as a value in JSON.
+// Reveal is the one way to its text, so that its uses can be found.
+type Secret string
+
+const hidden = "[secret]"
+
+// Reveal returns the text itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Format hides the text from every verb of fmt, %x and %d included.
+func (Secret) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, hidden) }
+
+// String hides the text.
+func (Secret) String() string { return hidden }
+
+// GoString hides the text from whatever prints Go syntax.
+func (Secret) GoString() string { return hidden }
+
+// LogValue hides the text from log/slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText hides the text from JSON and other encodings.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
