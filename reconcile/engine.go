@@ -1,0 +1,199 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// Diff looks at every resource and changes nothing. Resources are looked at
+// side by side, since each only reads; the outcomes keep their order.
+func Diff(ctx context.Context, r host.Reader, resources []Resource) []Outcome {
+	outcomes := make([]Outcome, len(resources))
+	var wg sync.WaitGroup
+	for i, res := range resources {
+		wg.Go(func() { outcomes[i] = look(ctx, r, res) })
+	}
+	wg.Wait()
+	return outcomes
+}
+
+// look is one resource's diff, as an outcome.
+func look(ctx context.Context, r host.Reader, res Resource) Outcome {
+	begun := time.Now()
+	changes, err := res.Diff(ctx, readOnly{r})
+	o := Outcome{ID: res.ID(), Kind: res.ID().Kind, Changes: changes, Effects: effects(changes)}
+	switch {
+	case len(changes) > 0:
+		o.Status = Pending
+	case err == nil:
+		o.Status = Unchanged
+	case errors.Is(err, ErrUnsupported):
+		o.Status = Unsupported
+	case errors.Is(err, ErrUnknown):
+		o.Status = Unknown
+	default:
+		o.Status = Failed
+	}
+	o.note(err)
+	o.Elapsed = Milliseconds(time.Since(begun))
+	return o
+}
+
+// readOnly hides every method that a Reader does not have, so that not even a
+// type assertion in a Diff finds a way to change something.
+type readOnly struct{ host.Reader }
+
+// Options are how an Apply goes about its work.
+type Options struct {
+	Jobs Jobs
+	// Began and Ended, if set, are told of each resource that is worked on,
+	// and Said of each line that long work has to say.
+	Began func(ID, []Change)
+	Ended func(Outcome)
+	Said  func(ID, string)
+}
+
+// Apply makes each resource so, in order, and looks again at each. While a job
+// runs nothing is touched: what was not settled yet is deferred.
+func Apply(ctx context.Context, h host.Host, resources []Resource, opt Options) []Outcome {
+	p := &pass{Options: opt, host: h, failed: map[string]bool{}}
+	p.busy = opt.Jobs.Idle(ctx)
+	outcomes := make([]Outcome, 0, len(resources))
+	for _, res := range resources {
+		o := p.settle(ctx, res)
+		if o.Status == Failed || o.Status == Skipped {
+			p.failed[o.Kind] = true
+		}
+		if opt.Ended != nil {
+			opt.Ended(o)
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+// A pass is one Apply on its way.
+type pass struct {
+	Options
+	host    host.Host
+	failed  map[string]bool // by kind
+	stopped bool            // the service is down, and only its own resource starts it
+	busy    error           // why everything from here on is deferred
+}
+
+// settle brings one resource into step.
+func (p *pass) settle(ctx context.Context, res Resource) Outcome {
+	id := res.ID()
+	if p.busy != nil {
+		o := Outcome{ID: id, Kind: id.Kind, Status: Deferred}
+		if !errors.Is(p.busy, ErrBusy) {
+			o.Status = Failed
+		}
+		o.note(p.busy)
+		return o
+	}
+	if kind := p.failedNeed(res); kind != "" {
+		o := Outcome{ID: id, Kind: id.Kind, Status: Skipped}
+		o.note(fmt.Errorf("it needs %s, which failed", kind))
+		return o
+	}
+	begun := time.Now()
+	o := look(ctx, p.host, res)
+	if o.Status == Pending {
+		o = p.change(ctx, res, o)
+	}
+	o.Elapsed = Milliseconds(time.Since(begun))
+	return o
+}
+
+// change applies what look found, with jobs kept away for as long as it takes.
+func (p *pass) change(ctx context.Context, res Resource, o Outcome) Outcome {
+	release, err := p.quiet(ctx, o)
+	if err != nil {
+		o.Status = Failed
+		if errors.Is(err, ErrBusy) {
+			o.Status, p.busy = Deferred, err
+		}
+		o.note(err)
+		return o
+	}
+	defer release()
+	if p.Began != nil {
+		p.Began(o.ID, o.Changes)
+	}
+	if err := res.Apply(p.withProgress(ctx, o.ID), p.host); err != nil {
+		o.Status = Failed
+		o.note(err)
+		return o
+	}
+	again := look(ctx, p.host, res)
+	o.Status, o.Err, o.Error = Changed, again.Err, again.Error
+	if again.Status == Pending || again.Status == Failed {
+		o.Status = Failed
+		o.note(errors.Join(stillDiffers(again.Changes), again.Err))
+	}
+	return o
+}
+
+// quiet keeps jobs away: it stops the service for what needs it down, and
+// holds it still for everything else.
+func (p *pass) quiet(ctx context.Context, o Outcome) (release func(), err error) {
+	nothing := func() {}
+	if p.stopped {
+		return nothing, nil
+	}
+	if slices.Contains(o.Effects, Restart) || slices.Contains(o.Effects, Reregister) {
+		err := p.Jobs.Stop(ctx)
+		p.stopped = err == nil
+		return nothing, err
+	}
+	return p.Jobs.Hold(ctx)
+}
+
+// failedNeed returns the kind that res needs and that failed, if one did.
+func (p *pass) failedNeed(res Resource) string {
+	d, ok := res.(Dependent)
+	if !ok {
+		return ""
+	}
+	for _, kind := range d.Needs() {
+		if p.failed[kind] {
+			return kind
+		}
+	}
+	return ""
+}
+
+func (o *Outcome) note(err error) {
+	if err != nil {
+		o.Err, o.Error = err, err.Error()
+	}
+}
+
+func stillDiffers(changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	var rest []string
+	for _, c := range changes {
+		rest = append(rest, fmt.Sprintf("%s is %s, not %s", c.Field, c.Have, c.Want))
+	}
+	return fmt.Errorf("it still differs after the change: %s", strings.Join(rest, "; "))
+}
+
+// effects is the union of what the changes bring about, sorted.
+func effects(changes []Change) []Effect {
+	var all []Effect
+	for _, c := range changes {
+		all = append(all, c.Effects...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+)
+
+// fake is a resource with one field.
+type fake struct {
+	kind, have, want string
+	effects          []Effect
+	needs            []string
+	diffErr, err     error
+	stubborn         bool // Apply changes nothing
+	log              *[]string
+}
+
+func (f *fake) ID() ID          { return ID{Kind: f.kind} }
+func (f *fake) Needs() []string { return f.needs }
+
+func (f *fake) Diff(_ context.Context, r host.Reader) ([]Change, error) {
+	if _, ok := r.(host.Host); ok {
+		return nil, errors.New("a Diff was handed a Host")
+	}
+	if f.have == f.want {
+		return nil, f.diffErr
+	}
+	return []Change{{Field: "it", Have: f.have, Want: f.want, Effects: f.effects}}, f.diffErr
+}
+
+func (f *fake) Apply(context.Context, host.Host) error {
+	*f.log = append(*f.log, "apply "+f.kind)
+	if !f.stubborn {
+		f.have = f.want
+	}
+	return f.err
+}
+
+// fakeJobs logs what it is asked; busyAt names the calls that find a job.
+type fakeJobs struct {
+	log    *[]string
+	busyAt string
+}
+
+func (j fakeJobs) ask(what string) error {
+	*j.log = append(*j.log, what)
+	if j.busyAt == what {
+		return fmt.Errorf("%w (process 4711)", ErrBusy)
+	}
+	return nil
+}
+func (j fakeJobs) Idle(context.Context) error { return j.ask("idle?") }
+func (j fakeJobs) Stop(context.Context) error { return j.ask("stop") }
+func (j fakeJobs) Hold(context.Context) (func(), error) {
+	return func() { *j.log = append(*j.log, "release") }, j.ask("hold")
+}
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	restart := []Effect{Restart}
+	tests := map[string]struct {
+		resources []*fake
+		busyAt    string
+		log       string
+		statuses  []Status
+		code      int
+	}{
+		"what is in step is left alone": {
+			resources: []*fake{{kind: "a", have: "1", want: "1"}},
+			log:       "idle?", statuses: []Status{Unchanged}, code: ExitOK,
+		},
+		"a change without effects holds the runner": {
+			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", want: "1"}},
+			log:       "idle? hold apply a release hold apply b release", statuses: []Status{Changed, Changed}, code: ExitOK,
+		},
+		"a change that needs a restart stops it once": {
+			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", want: "1", effects: restart}, {kind: "c", want: "1", effects: restart}, {kind: "d", want: "1"}},
+			log:       "idle? hold apply a release stop apply b apply c apply d", statuses: []Status{Changed, Changed, Changed, Changed},
+		},
+		"a job defers everything": {
+			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", have: "1", want: "1"}}, busyAt: "idle?",
+			log: "idle?", statuses: []Status{Deferred, Deferred}, code: ExitDeferred,
+		},
+		"a job that comes in between defers the rest": {
+			resources: []*fake{{kind: "a", have: "1", want: "1"}, {kind: "b", want: "1", effects: restart}, {kind: "c", want: "1"}}, busyAt: "stop",
+			log: "idle? stop", statuses: []Status{Unchanged, Deferred, Deferred}, code: ExitDeferred,
+		},
+		"a failure stops what needs it and nothing else": {
+			resources: []*fake{{kind: "a", want: "1", err: errors.New("no")}, {kind: "b", want: "1", needs: []string{"a"}}, {kind: "c", want: "1"}, {kind: "d", want: "1", needs: []string{"b"}}},
+			log:       "idle? hold apply a release hold apply c release", statuses: []Status{Failed, Skipped, Changed, Skipped}, code: ExitError,
+		},
+		"what still differs has failed": {
+			resources: []*fake{{kind: "a", have: "0", want: "1", stubborn: true}},
+			log:       "idle? hold apply a release", statuses: []Status{Failed}, code: ExitError,
+		},
+		"unknown and unsupported count, unless tolerated": {
+			resources: []*fake{{kind: "a", diffErr: ErrUnknown}, {kind: "b", diffErr: ErrUnsupported}},
+			log:       "idle?", statuses: []Status{Unknown, Unsupported}, code: ExitError,
+		},
+		"tolerated": {
+			resources: []*fake{{kind: "a", diffErr: Tolerate(ErrUnknown)}, {kind: "b", diffErr: Tolerate(ErrUnsupported)}},
+			log:       "idle?", statuses: []Status{Unknown, Unsupported}, code: ExitOK,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log []string
+			var resources []Resource
+			for _, f := range tt.resources {
+				f.log = &log
+				resources = append(resources, f)
+			}
+			got := Apply(t.Context(), hosttest.New(t, ""), resources, Options{Jobs: fakeJobs{&log, tt.busyAt}})
+			var statuses []Status
+			for _, o := range got {
+				statuses = append(statuses, o.Status)
+			}
+			if !slices.Equal(statuses, tt.statuses) {
+				t.Errorf("statuses %v, want %v: %+v", statuses, tt.statuses, got)
+			}
+			if s := strings.Join(log, " "); s != tt.log {
+				t.Errorf("did %q, want %q", s, tt.log)
+			}
+			if code := (&Report{Results: got}).ExitCode(); code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+		})
+	}
+}
+
+func TestDiffKeepsOrder(t *testing.T) {
+	t.Parallel()
+	var log []string
+	got := Diff(t.Context(), hosttest.New(t, ""), []Resource{
+		&fake{kind: "a", have: "0", want: "1", effects: []Effect{Restart}, log: &log},
+		&fake{kind: "b", log: &log},
+	})
+	if got[0].ID.Kind != "a" || got[0].Status != Pending || got[1].Status != Unchanged {
+		t.Errorf("got %+v", got)
+	}
+	if code := (&Report{Results: got}).ExitCode(); code != ExitDiffers {
+		t.Errorf("exit code %d", code)
+	}
+	if len(log) != 0 {
+		t.Errorf("diff did %v", log)
+	}
+}
