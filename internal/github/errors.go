@@ -1,0 +1,237 @@
+package github
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	gh "github.com/google/go-github/v66/github"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// A sentence is an error as a person reads it. kind is what a caller may ask
+// errors.Is about; the cause itself is not kept, since it may quote headers,
+// URLs with a password, or whatever the other side said.
+type sentence struct {
+	text string
+	kind error
+}
+
+func (s *sentence) Error() string { return s.text }
+func (s *sentence) Unwrap() error { return s.kind }
+
+// explain turns what went wrong with a call into a sentence.
+func (c *Client) explain(rq call, err error) error {
+	s := c.diagnose(rq, err)
+	s.text = "cannot " + rq.op + ": " + s.text
+	return s
+}
+
+func (c *Client) diagnose(rq call, err error) *sentence {
+	var (
+		limit  *gh.RateLimitError
+		second *gh.AbuseRateLimitError
+		answer *gh.ErrorResponse
+		app    *ghinstallation.HTTPError
+	)
+	switch {
+	case errors.As(err, &limit):
+		return say("the rate limit of %d requests an hour is used up; run again after %s",
+			limit.Rate.Limit, clock(limit.Rate.Reset.Time))
+	case errors.As(err, &second):
+		wait := time.Minute // what GitHub asks for where it gives no time
+		if second.RetryAfter != nil {
+			wait = *second.RetryAfter
+		}
+		return say("GitHub asks for fewer requests (its secondary rate limit); run again after %s", clock(time.Now().Add(wait)))
+	case errors.As(err, &app) && app.Response != nil:
+		return c.appStatus(app.Response)
+	case errors.As(err, &answer) && answer.Response != nil:
+		return c.status(rq, answer)
+	}
+	return c.network(rq.host, err)
+}
+
+// status explains an answer other than 2xx.
+func (c *Client) status(rq call, e *gh.ErrorResponse) *sentence {
+	code := e.Response.StatusCode
+	switch code {
+	case http.StatusUnauthorized:
+		if !c.cred.API() {
+			return say("GitHub wants credentials (401); set GITHUB_TOKEN or github.tokenFile")
+		}
+		return say("GitHub does not accept the credentials from %s (401%s): wrong, revoked or expired; make new ones", c.cred.Source, c.said(e))
+	case http.StatusForbidden:
+		return say("the credentials%s may not do this (403%s); they need %s", c.from(), c.said(e), c.permission(rq.write))
+	case http.StatusNotFound:
+		s := say("GitHub answers 404: either there is no such thing, or the credentials%s may not see it, which GitHub does not tell apart; check runner.url, and that the credentials have %s", c.from(), c.permission(rq.write))
+		s.kind = actions.ErrNotFound
+		return s
+	case http.StatusConflict:
+		return say("it conflicts with what is there (409%s); look at the runners' page and run again", c.said(e))
+	case http.StatusUnprocessableEntity:
+		return say("GitHub refuses it (422%s); correct that and run again", c.said(e))
+	case http.StatusTooManyRequests:
+		wait, given := retryAfter(e.Response.Header)
+		if !given {
+			wait = time.Minute
+		}
+		return say("GitHub has had too many requests (429); run again after %s", clock(time.Now().Add(wait)))
+	}
+	if code >= 500 {
+		return say("GitHub is in trouble (%d%s); see githubstatus.com and run again later", code, c.said(e))
+	}
+	return say("GitHub answers %d%s; check runner.url and run again", code, c.said(e))
+}
+
+// appStatus explains why a GitHub App got no installation token.
+func (c *Client) appStatus(resp *http.Response) *sentence {
+	defer resp.Body.Close()
+	app := c.cred.App
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		return say("GitHub does not accept the key of App %d from %s (401); check github.app.id, the key, and this host's clock", app.ID, c.cred.Source)
+	case http.StatusNotFound, http.StatusForbidden:
+		return say("App %d has no installation %d, or it is suspended (%d); check github.app.installation", app.ID, app.Installation, resp.StatusCode)
+	}
+	return say("GitHub gave App %d no token (%d); see githubstatus.com and run again later", app.ID, resp.StatusCode)
+}
+
+// permission names what the credentials must be allowed. GitHub has one
+// permission for each scope, and older tokens have scopes instead.
+func (c *Client) permission(write bool) string {
+	level := "read"
+	if write {
+		level = "write"
+	}
+	switch c.place.Scope {
+	case spec.Enterprise:
+		return "the scope manage_runners:enterprise (a classic token)"
+	case spec.Organization:
+		return "the organisation permission `Self-hosted runners: " + level + "` (a classic token: the scope admin:org)"
+	default:
+		return "the repository permission `Administration: " + level + "` (a classic token: the scope repo)"
+	}
+}
+
+func (c *Client) from() string {
+	if c.cred.Source == "" {
+		return ""
+	}
+	return " from " + c.cred.Source
+}
+
+// network explains why there is no answer, or none that can be used.
+func (c *Client) network(at string, err error) *sentence {
+	var (
+		lookup  *net.DNSError
+		cert    *tls.CertificateVerificationError
+		plain   tls.RecordHeaderError
+		timeout net.Error
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return say("it was interrupted; run again")
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return say("there is no host called %s; check runner.url, the network and /etc/resolv.conf", lookup.Name)
+	case errors.As(err, &lookup):
+		return say("the name %s could not be looked up; check the network and /etc/resolv.conf", lookup.Name)
+	case errors.As(err, &cert):
+		return say("the certificate of %s is not trusted (%s); check this host's clock and ca-certificates, and add a private CA to /usr/local/share/ca-certificates", at, tidy(c.scrub(cert.Err.Error())))
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
+		return say("%s does not speak TLS; check runner.url and https_proxy", at)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return say("%s refuses connections; check runner.url, and https_proxy if there is one", at)
+	case errors.Is(err, errNotJSON):
+		return say("%v; check whether a proxy or a login page answers in the place of %s", err, at)
+	case errors.Is(err, errTooBig):
+		return say("%v; check whether %s is GitHub", errTooBig, at)
+	case errors.Is(err, errRedirect):
+		return say("%v; if it was renamed or moved, put its new address into runner.url", errRedirect)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return say("%s did not answer in time; check the network, and https_proxy if there is one", at)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return say("the connection to %s was cut off; run again", at)
+	}
+	return say("%s; check the network and run again", tidy(c.scrub(err.Error())))
+}
+
+// passing reports whether a failure to reach GitHub may pass by itself.
+func passing(err error) bool {
+	var (
+		lookup *net.DNSError
+		cert   *tls.CertificateVerificationError
+		plain  tls.RecordHeaderError
+		app    *ghinstallation.HTTPError
+	)
+	switch {
+	case errors.As(err, &lookup):
+		return !lookup.IsNotFound
+	case errors.As(err, &app) && app.Response != nil:
+		return app.Response.StatusCode >= 500
+	case errors.As(err, &cert), errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch), errors.Is(err, errNotJSON):
+		return false
+	}
+	return true
+}
+
+func say(format string, args ...any) *sentence {
+	return &sentence{text: fmt.Sprintf(format, args...)}
+}
+
+// said is GitHub's own message, as a continuation.
+func (c *Client) said(e *gh.ErrorResponse) string {
+	text := e.Message
+	for _, more := range e.Errors {
+		text += " " + strings.TrimSpace(more.Message+" "+more.Field+" "+more.Code)
+	}
+	if text = tidy(c.scrub(text)); text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// tidy makes foreign text fit for a terminal: one line, of bounded length.
+func tidy(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > 300 {
+		s = string(runes[:300]) + "..."
+	}
+	return strings.TrimRight(s, ".")
+}
+
+var (
+	tokenShape = regexp.MustCompile(`\b(gh[a-z]_|github_pat_)\w+`)
+	userinfo   = regexp.MustCompile(`://[^/@\s]+@`)
+)
+
+// scrub takes secrets out of text in which others had a say.
+func (c *Client) scrub(s string) string {
+	for _, secret := range []actions.Secret{c.cred.Token, c.cred.Registration} {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
+		}
+	}
+	s = tokenShape.ReplaceAllString(s, "[secret]")
+	return userinfo.ReplaceAllString(s, "://[secret]@")
+}
+
+// clock is a time of day as people and logs have it.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
