@@ -1,0 +1,181 @@
+package linux
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// own is a Perm that any user may give to their own files.
+func own(mode fs.FileMode) host.Perm {
+	return host.Perm{Mode: mode, UID: os.Getuid(), GID: os.Getgid()}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestReplaceIsWholeAndIgnoresWhatIsInItsWay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	write(t, victim, "precious")
+	// The temporary name is known, so somebody may have put a link there.
+	if err := os.Symlink(victim, filepath.Join(dir, ".file.benchctl-new")); err != nil {
+		t.Fatal(err)
+	}
+	m := &Machine{Root: dir}
+	if err := m.Replace("/file", []byte("new"), own(0o640)); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, victim) != "precious" || read(t, filepath.Join(dir, "file")) != "new" {
+		t.Error("the link was followed, or the file is not as wanted")
+	}
+	info, err := m.Lstat("/file")
+	if err != nil || info.Mode != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode, err)
+	}
+	names, _ := m.ReadDir("/")
+	if !slices.Equal(names, []string{"file", "victim"}) {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+func TestReplaceInAMissingDirectoryIsASentence(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	err := m.Replace("/no/such/file", nil, own(0o644))
+	if err == nil || !strings.Contains(err.Error(), "cannot write /no/such/file: no such file or directory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReplaceOnAFullDiskLeavesWhatWasThere(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("a full disk is a small tmpfs here, and mounting takes root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("cannot mount a small tmpfs: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
+	m := &Machine{Root: dir}
+	if err := m.Replace("/file", []byte("old"), own(0o644)); err != nil {
+		t.Fatal(err)
+	}
+	err := m.Replace("/file", make([]byte, 1<<20), own(0o644))
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+	names, _ := m.ReadDir("/")
+	if read(t, filepath.Join(dir, "file")) != "old" || len(names) != 1 {
+		t.Errorf("the old file is not whole, or something was left: %v", names)
+	}
+}
+
+func TestPokeNeverCreates(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	if err := m.Poke("/sys/knob", "1"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadBelowTrustsNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	home := filepath.Join(dir, "home")
+	for _, d := range []string{home, filepath.Join(home, "sub")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "secret"), "secret")
+	write(t, filepath.Join(home, "good"), "good")
+	write(t, filepath.Join(home, "sub", "good"), "good")
+	write(t, filepath.Join(home, "big"), strings.Repeat("x", host.MaxHostile+1))
+	for link, target := range map[string]string{
+		"out": "../secret", "abs": "/etc/passwd", "in": "good", "dir": "sub", "up": "..",
+	} {
+		if err := os.Symlink(target, filepath.Join(home, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(home, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := &Machine{Root: dir}
+	for name, ok := range map[string]bool{
+		"good": true, "sub/good": true,
+		"out": false, "abs": false, "in": false, "dir/good": false, "up/secret": false,
+		"../secret": false, "big": false, "fifo": false, "sub": false, "": false, "/etc/passwd": false,
+	} {
+		data, err := m.ReadBelow("/home", name)
+		if (err == nil) != ok {
+			t.Errorf("%q: %q, %v", name, data, err)
+		}
+	}
+}
+
+func TestSymlinkReplacesALink(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	for _, target := range []string{"bin.1", "bin.2"} {
+		if err := m.Symlink(target, "/bin"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Readlink("/bin"); err != nil || got != target {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+}
+
+func TestSetPermNeverFollowsALink(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	write(t, m.at("/file"), "")
+	if err := os.Symlink("file", m.at("/link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.SetPerm("/link", own(0o600)); err == nil {
+		t.Error("the link was followed")
+	}
+}
+
+func TestBeforeHearsOfEveryChange(t *testing.T) {
+	t.Parallel()
+	var heard []string
+	m := &Machine{Root: t.TempDir(), Before: func(op, path string) { heard = append(heard, op+" "+path) }}
+	_ = m.Mkdir("/d", own(0o755))
+	_ = m.Replace("/d/f", nil, own(0o644))
+	_ = m.Symlink("f", "/d/l")
+	_ = m.SetPerm("/d/f", own(0o600))
+	_ = m.Rename("/d/f", "/d/g")
+	_ = m.Poke("/d/g", "1")
+	_ = m.Remove("/d/g")
+	_ = m.RemoveAll("/d")
+	want := "mkdir /d,replace /d/f,rename /d/f,symlink /d/l,setperm /d/f,rename /d/g,poke /d/g,remove /d/g,remove /d"
+	if got := strings.Join(heard, ","); got != want {
+		t.Errorf("heard %s\nwant  %s", got, want)
+	}
+}

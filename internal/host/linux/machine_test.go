@@ -1,0 +1,122 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	if err := os.Mkdir(m.at("/etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, m.at("/etc/passwd"), "root:x:0:0:root:/root:/bin/bash\nbench:x:998:997::/var/lib/bench:/usr/sbin/nologin\nodd:x:many:1::/:/bin/sh\n")
+	write(t, m.at("/etc/shadow"), "root:$y$hash:1::::::\nbench:!:1::::::\n")
+	write(t, m.at("/etc/group"), "root:x:0:\nvideo:x:44:bench,root\naudio:x:29:root\nadm:x:4:bench\n")
+	a, err := m.Account("bench")
+	if err != nil || a.UID != 998 || a.GID != 997 || a.Home != "/var/lib/bench" || a.Shell != "/usr/sbin/nologin" ||
+		!a.Locked || !a.Local || !slices.Equal(a.Groups, []string{"adm", "video"}) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if root, err := m.Account("root"); err != nil || root.Locked {
+		t.Errorf("root: %+v, %v", root, err)
+	}
+	if _, err := m.Account("nobody-here"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.Account("odd"); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunGivesNothingAway(t *testing.T) {
+	t.Setenv("SECRET", "canary")
+	m := &Machine{}
+	out, err := m.Run(t.Context(), host.Command{Argv: []string{"/usr/bin/env"}, Env: []string{"A=b"}})
+	if err != nil || string(out.Stdout) != "A=b\n" {
+		t.Errorf("%q, %v", out.Stdout, err)
+	}
+	out, err = m.Run(t.Context(), host.Command{Argv: []string{"/usr/bin/env"}})
+	if err != nil || len(out.Stdout) != 0 {
+		t.Errorf("%q, %v", out.Stdout, err)
+	}
+}
+
+func TestRunKeepsWhatACommandSaid(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	m := &Machine{}
+	out, err := m.Run(t.Context(), host.Command{
+		Argv:     []string{"/bin/sh", "-c", "cat; echo two; echo oops >&2; exit 3"},
+		Stdin:    []byte("one\n"),
+		Progress: func(line string) { lines = append(lines, line) },
+	})
+	var ce *host.CommandError
+	if !errors.As(err, &ce) || ce.Status != 3 || !strings.Contains(err.Error(), "ended with status 3: oops") {
+		t.Errorf("got %v", err)
+	}
+	if string(out.Stdout) != "one\ntwo\n" || len(lines) != 3 {
+		t.Errorf("%q, %q", out.Stdout, lines)
+	}
+}
+
+func TestRunEndsTheWholeSession(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	m := &Machine{}
+	_, err := m.Run(ctx, host.Command{Argv: []string{"/bin/sh", "-c", "sleep 600 & wait"}, Env: []string{"PATH=/usr/bin:/bin"}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLockNamesItsHolder(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	release, err := m.Lock(t.Context(), "apply")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Lock(t.Context(), "revert"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "benchctl apply, process") {
+		t.Errorf("got %v", err)
+	}
+	release()
+	again, err := m.Lock(t.Context(), "revert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
+func TestUnitOf(t *testing.T) {
+	t.Parallel()
+	u := unitOf("x.service", map[string]any{
+		"LoadState": "loaded", "MainPID": uint32(42), "InvocationID": []byte{0xab, 0xcd},
+		"DropInPaths": []string{"/etc/x"}, "NeedDaemonReload": true, "ActiveEnterTimestamp": uint64(1_000_000),
+	})
+	if u.LoadState != "loaded" || u.MainPID != 42 || u.InvocationID != "abcd" || len(u.DropInPaths) != 1 || !u.NeedReload || u.ActiveSince.Unix() != 1 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestLinesHandsOnWholeLines(t *testing.T) {
+	t.Parallel()
+	var got []string
+	l := &lines{progress: func(s string) { got = append(got, s) }}
+	for _, part := range []string{"one\ntw", "o\n", strings.Repeat("x", 10000), "\nend"} {
+		_, _ = l.Write([]byte(part))
+	}
+	if len(got) != 3 || got[1] != "two" {
+		t.Errorf("got %d lines: %.60q", len(got), got)
+	}
+}
