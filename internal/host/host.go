@@ -66,6 +66,9 @@ type Host interface {
 	// is not there is no error.
 	Remove(path string) error
 	RemoveAll(path string) error
+	// Unpack installs a tar.gz into a new directory, on the disk when it
+	// returns. On any error, *DigestError included, that directory is not there.
+	Unpack(ctx context.Context, a Archive) (Unpacked, error)
 	// Run runs a command as a direct child with exactly the given
 	// environment. A status other than 0 is a *CommandError.
 	Run(ctx context.Context, cmd Command) (Output, error)

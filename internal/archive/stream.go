@@ -1,0 +1,237 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"strconv"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+const (
+	blockSize = 256 << 10
+	blocks    = 8 // in each pipe, which makes 2 MiB
+)
+
+// A pipe hands blocks from one goroutine to another. The blocks go round: what
+// the reader has read, the writer fills again.
+type pipe struct {
+	full, free chan []byte
+	gone       chan struct{} // closed when the reader reads no more
+	err        error         // why it ended; set before full is closed
+
+	// The reader's own.
+	block, rest []byte
+	read        int64
+}
+
+func newPipe() *pipe {
+	p := &pipe{
+		full: make(chan []byte, blocks),
+		free: make(chan []byte, blocks),
+		gone: make(chan struct{}),
+	}
+	for range blocks {
+		p.free <- make([]byte, blockSize)
+	}
+	return p
+}
+
+// leave is called by the reader, once, when it reads no more.
+func (p *pipe) leave() { close(p.gone) }
+
+// end is called by the writer, once.
+func (p *pipe) end(err error) {
+	p.err = err
+	close(p.full)
+}
+
+// empty is the next block to fill, or nil when the reader is gone.
+func (p *pipe) empty() []byte {
+	select {
+	case <-p.gone:
+		return nil
+	default:
+	}
+	select {
+	case b := <-p.free:
+		return b[:blockSize]
+	case <-p.gone:
+		return nil
+	}
+}
+
+// Read waits for the writer.
+func (p *pipe) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		if p.block != nil {
+			p.free <- p.block
+			p.block = nil
+		}
+		next, ok := <-p.full
+		if !ok {
+			return 0, p.err
+		}
+		p.block, p.rest = next, next
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	p.read += int64(n)
+	return n, nil
+}
+
+// fill reads until block is full or there is an error, which it hands on as it
+// is: io.ReadFull would make an end look like a connection that broke.
+func fill(r io.Reader, block []byte) (n int, err error) {
+	for n < len(block) && err == nil {
+		var m int
+		m, err = r.Read(block[n:])
+		n += m
+	}
+	return n, err
+}
+
+// An intake is the first stage: it reads and hashes the source to its very
+// end, whether or not the stages behind it still listen, because only the
+// digest of the whole tells a wrong file from a bad archive.
+type intake struct {
+	ctx      context.Context
+	src      *source
+	progress func(done, total int64)
+	most     int64
+	out      *pipe
+
+	// To be looked at once done is closed.
+	done  chan struct{}
+	err   error
+	bytes int64
+	sum   hash.Hash
+	start []byte // how it begins
+}
+
+func newIntake(ctx context.Context, src *source, progress func(int64, int64), most int64) *intake {
+	return &intake{ctx: ctx, src: src, progress: progress, most: most,
+		out: newPipe(), done: make(chan struct{}), sum: sha256.New()}
+}
+
+func (in *intake) run() {
+	defer close(in.done)
+	err := in.copy()
+	if err != io.EOF {
+		in.err = err
+	}
+	in.out.end(err)
+}
+
+// copy returns io.EOF at the end of the source.
+func (in *intake) copy() error {
+	var unheard []byte
+	for {
+		block := in.out.empty()
+		heard := block != nil
+		if !heard {
+			if unheard == nil {
+				unheard = make([]byte, blockSize)
+			}
+			block = unheard
+		}
+		n, err := fill(in.src, block)
+		in.note(block[:n])
+		if heard && n > 0 {
+			in.out.full <- block[:n]
+		}
+		switch {
+		case in.ctx.Err() != nil:
+			return context.Cause(in.ctx)
+		case in.bytes > in.most:
+			return unsound("it is bigger than %d bytes", in.most)
+		case err == io.EOF:
+			return io.EOF
+		case err != nil:
+			return in.src.broken(err, in.bytes)
+		}
+	}
+}
+
+func (in *intake) note(b []byte) {
+	if in.bytes == 0 {
+		in.start = bytes.Clone(b[:min(len(b), 16)])
+	}
+	in.sum.Write(b)
+	in.bytes += int64(len(b))
+	if in.progress != nil {
+		in.progress(in.bytes, in.src.size)
+	}
+}
+
+func (in *intake) digest() string { return hex.EncodeToString(in.sum.Sum(nil)) }
+
+// digestError describes the source as not being what was wanted.
+func (in *intake) digestError(want string) error {
+	e := &host.DigestError{Source: plain(in.src.name), Have: in.digest(), Want: want}
+	if !bytes.HasPrefix(in.start, []byte{0x1f, 0x8b}) {
+		e.Begins = strconv.QuoteToASCII(string(in.start))
+	}
+	return e
+}
+
+// inflate is the second stage.
+func inflate(in *pipe, limits Limits) *pipe {
+	out := newPipe()
+	go func() {
+		defer in.leave()
+		out.end(inflateTo(out, in, limits))
+	}()
+	return out
+}
+
+// inflateTo returns io.EOF at a proper end, and when nobody reads any more.
+func inflateTo(out, in *pipe, limits Limits) error {
+	gz, err := gzip.NewReader(bufio.NewReaderSize(in, 64<<10))
+	if err != nil {
+		return bad(in, err)
+	}
+	var total int64
+	for {
+		block := out.empty()
+		if block == nil {
+			return io.EOF
+		}
+		n, err := fill(gz, block)
+		out.full <- block[:n]
+		total += int64(n)
+		switch {
+		case total > limits.Bytes:
+			return unsound("it unpacks to more than %d bytes", limits.Bytes)
+		case total > 64<<20 && total/limits.Ratio > in.read:
+			return unsound("it unpacks to more than %d times its size", limits.Ratio)
+		case err == io.EOF:
+			return io.EOF
+		case err != nil:
+			return bad(in, err)
+		}
+	}
+}
+
+// bad says that the compressed stream is; unless it is the source that broke.
+func bad(in *pipe, err error) error {
+	switch {
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return unsound("it ends too early")
+	case errors.Is(err, gzip.ErrHeader) && in.read > blockSize:
+		return unsound("something that is no archive follows it")
+	case errors.Is(err, gzip.ErrHeader):
+		return unsound("it is not gzip")
+	case errors.Is(err, gzip.ErrChecksum):
+		return unsound("its checksum is wrong")
+	}
+	return unsound("%w", err)
+}
