@@ -11,6 +11,8 @@ type Spec struct {
 	File   string // as given on the command line
 	SHA256 string // of the text, in hex
 
+	Warnings Problems // what is unwise about the file; it can be used all the same
+
 	Version    int
 	User       User
 	InstallDir string

@@ -1,0 +1,160 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // CRON_TZ= must mean the same on a host without tzdata
+
+	"github.com/robfig/cron/v3"
+)
+
+func (l *loader) schedule(f *field) *Schedule {
+	if !f.has() {
+		return nil
+	}
+	expr, splay := f.get("cron"), f.get("splay")
+	s := &Schedule{Cron: expr.text()}
+	gap := l.cron(expr, s)
+	d, err := time.ParseDuration(splay.text())
+	switch {
+	case err != nil:
+		l.fault(splay, "write a duration such as 90s or 5m", "%s is not a duration", quote(splay.text()))
+	case d < 0:
+		l.fault(splay, "write a duration such as 90s or 5m", "a delay cannot be negative")
+	case d >= gap && gap > 0 && d > 0:
+		l.fault(splay, "shorten splay, or let the passes be rarer", "a delay of up to %s does not fit between two passes, which are %s apart", d, gap)
+	}
+	s.Splay = d
+	return s
+}
+
+// cron checks the expression and returns the shortest time between two
+// passes, or 0 when there is none to speak of.
+func (l *loader) cron(f *field, s *Schedule) time.Duration {
+	if !f.has() {
+		return 0
+	}
+	sched, err := parseCron(s.Cron)
+	if err != nil {
+		hint := "write five fields such as */30 * * * *, or @hourly"
+		if strings.HasPrefix(s.Cron, "@") {
+			hint = suggest(s.Cron, "one of", cronWords)
+		}
+		l.fault(f, hint, "%v", err)
+		return 0
+	}
+	gap := shortestGap(sched)
+	if gap == 0 {
+		l.fault(f, "check day and month", "%s never comes", quote(s.Cron))
+	} else if gap < time.Minute {
+		l.warn(f, "@every 1m or more", "a pass every %s leaves the host no quiet", gap)
+	}
+	return gap
+}
+
+// Next is the first pass after a time, in that time's location unless the
+// expression names one; the zero time for a Schedule that Load did not make.
+func (s *Schedule) Next(after time.Time) time.Time {
+	sched, err := parseCron(s.Cron)
+	if err != nil {
+		return time.Time{}
+	}
+	return sched.Next(after)
+}
+
+// epoch is where gaps are measured from: a Monday, so that what is valid does
+// not depend on the day.
+var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// shortestGap looks at some passes in a row; 0 means that there is none.
+func shortestGap(sched cron.Schedule) time.Duration {
+	at := sched.Next(epoch)
+	var gap time.Duration
+	for range 200 {
+		next := sched.Next(at)
+		if at.IsZero() || next.IsZero() {
+			return gap
+		}
+		if d := next.Sub(at); gap == 0 || d < gap {
+			gap = d
+		}
+		at = next
+	}
+	return gap
+}
+
+var cronWords = []string{"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually", "@every DURATION"}
+
+// cronFields names the five, with what each may hold.
+var cronFields = [5]string{"minute (0-59)", "hour (0-23)", "day (1-31)", "month (1-12 or JAN-DEC)", "weekday (0-6 or SUN-SAT)"}
+
+// parseCron is cron.ParseStandard with errors in our words and without its
+// panics.
+func parseCron(expr string) (cron.Schedule, error) {
+	rest, err := cronZone(expr)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(rest, "@") {
+		return cronWord(expr, rest)
+	}
+	fields := strings.Fields(rest)
+	if len(fields) != 5 {
+		return nil, fmt.Errorf("%s has %d fields, and a schedule has five: minute hour day month weekday", quote(rest), len(fields))
+	}
+	for i, name := range cronFields {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = fields[i]
+		if _, err := standard(strings.Join(alone, " ")); err != nil {
+			return nil, fmt.Errorf("%s is not a %s", quote(fields[i]), name)
+		}
+	}
+	return standard(expr)
+}
+
+// cronZone checks the time zone and returns what follows it.
+func cronZone(expr string) (string, error) {
+	for _, prefix := range []string{"CRON_TZ=", "TZ="} {
+		zone, ok := strings.CutPrefix(expr, prefix)
+		if !ok {
+			continue
+		}
+		zone, rest, ok := strings.Cut(zone, " ")
+		if !ok {
+			return "", fmt.Errorf("%s has a time zone and no schedule after it", quote(expr))
+		}
+		if _, err := time.LoadLocation(zone); err != nil || zone == "" {
+			return "", fmt.Errorf("%s is not a time zone", quote(zone))
+		}
+		return strings.TrimSpace(rest), nil
+	}
+	return expr, nil
+}
+
+// cronWord reads @hourly and the like.
+func cronWord(expr, word string) (cron.Schedule, error) {
+	every, ok := strings.CutPrefix(word, "@every ")
+	if !ok {
+		sched, err := standard(expr)
+		if err != nil {
+			return nil, fmt.Errorf("%s is not known", quote(word))
+		}
+		return sched, nil
+	}
+	if d, err := time.ParseDuration(every); err != nil || d < time.Second || d > 366*24*time.Hour {
+		return nil, fmt.Errorf("%s is not a duration between 1s and a year", quote(every))
+	}
+	return standard(expr)
+}
+
+// standard keeps the library's panics in: it slices without looking.
+func standard(expr string) (sched cron.Schedule, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("not a schedule")
+		}
+	}()
+	return cron.ParseStandard(expr)
+}
