@@ -1,0 +1,242 @@
+package resources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// PTS is the Phoronix Test Suite, from its maker's .deb since no distribution
+// has it, set up to run in batches for the runner's user.
+type PTS struct {
+	pts  *spec.PTS
+	user string
+	apt  *Apt
+}
+
+var (
+	_ reconcile.Resource  = PTS{}
+	_ reconcile.Dependent = PTS{}
+)
+
+// ptsPackage is the name that the .deb has.
+const ptsPackage = "phoronix-test-suite"
+
+// ptsExtras are PHP's modules that the .deb does not ask for and that PTS uses:
+// graphs, archives of tests.
+var ptsExtras = []string{"php-gd", "php-zip", "php-bz2"}
+
+// ptsStaged is where the .deb lies while apt installs it; only root gets there.
+const ptsStaged = "/var/lib/benchctl/" + ptsPackage + ".deb"
+
+// ptsOf lowers the spec's Phoronix Test Suite; there is none without one.
+func ptsOf(s *spec.Spec, apt *Apt) []reconcile.Resource {
+	if s.PTS == nil {
+		return nil
+	}
+	return []reconcile.Resource{PTS{s.PTS, s.User.Name, apt}}
+}
+
+// ID names the kind.
+func (PTS) ID() reconcile.ID { return reconcile.ID{Kind: "pts"} }
+
+// Needs lists what has to be there first: the user whose settings it keeps.
+func (PTS) Needs() []string { return []string{"user", "packages"} }
+
+// Diff compares the installed version and the user's settings.
+func (p PTS) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) {
+	d, err := p.apt.dpkg.read(r)
+	if err != nil {
+		return nil, err
+	}
+	var changes []reconcile.Change
+	if have := d.Package(ptsPackage); !p.isWanted(have) {
+		changes = append(changes, packageChange("version", ptsVersion(have), p.pts.Version))
+	}
+	for _, name := range p.absentExtras(d) {
+		changes = append(changes, packageChange(name, d.Package(name).condition(), "installed"))
+	}
+	settings, err := p.diffSettings(r)
+	return append(changes, settings...), err
+}
+
+// Apply installs the .deb when its version is not there, and writes the settings.
+func (p PTS) Apply(ctx context.Context, h host.Host) error {
+	if err := p.apt.settle(ctx, h); err != nil {
+		return err
+	}
+	d, err := p.apt.dpkg.read(h)
+	if err != nil {
+		return err
+	}
+	want := aptInstall{args: p.absentExtras(d)}
+	if !p.isWanted(d.Package(ptsPackage)) {
+		if err := p.stage(ctx, h); err != nil {
+			return err
+		}
+		defer h.Remove(ptsStaged)
+		want.args = append([]string{ptsStaged}, want.args...)
+		want.own = []string{ptsPackage}
+		want.must = &aptStep{Name: ptsPackage, Want: p.pts.Version}
+	}
+	if len(want.args) > 0 {
+		if err := p.apt.install(ctx, h, want); err != nil {
+			return err
+		}
+	}
+	return p.applySettings(ctx, h)
+}
+
+// isWanted compares versions without Debian's revision: 10.8.6-1 is 10.8.6.
+func (p PTS) isWanted(have dpkgPackage) bool {
+	return have.installed() && upstream(have.Version) == p.pts.Version
+}
+
+func ptsVersion(have dpkgPackage) string {
+	if have.installed() {
+		return have.Version
+	}
+	return have.condition()
+}
+
+func upstream(version string) string {
+	if end := strings.LastIndexByte(version, '-'); end >= 0 {
+		return version[:end]
+	}
+	return version
+}
+
+func (p PTS) absentExtras(d *dpkgState) []string {
+	var absent []string
+	for _, name := range ptsExtras {
+		if !d.Package(name).installed() {
+			absent = append(absent, name)
+		}
+	}
+	return absent
+}
+
+// source is the spec's archive, else the file of the release on GitHub.
+func (p PTS) source() string {
+	if p.pts.Archive != "" {
+		return p.pts.Archive
+	}
+	return fmt.Sprintf("https://github.com/phoronix-test-suite/phoronix-test-suite/releases/download/v%[1]s/phoronix-test-suite_%[1]s_all.deb", p.pts.Version)
+}
+
+// stage fetches the .deb, and keeps it only when its digest is the wanted one.
+func (p PTS) stage(ctx context.Context, h host.Host) error {
+	source, want := p.source(), p.pts.SHA256
+	if want == "" {
+		want = trustedDigest(h, source)
+	}
+	reconcile.Progress(ctx)("fetching " + withoutQuery(source))
+	deb, err := fetch(ctx, h, source, maxDeb)
+	if err != nil {
+		return err
+	}
+	have := hexDigest(deb)
+	switch {
+	case want != "" && have != want:
+		return misfit(source, have, want)
+	case !strings.HasPrefix(string(deb[:min(8, len(deb))]), "!<arch>\n"):
+		return fmt.Errorf("cannot use %s: it is no Debian package; check pts.archive", withoutQuery(source))
+	case want == "" && !p.apt.Trust:
+		return unpinned(source, "pts", have)
+	case want == "":
+		if err := recordTrust(h, source, have); err != nil {
+			return err
+		}
+	}
+	if err := h.Mkdir("/var/lib/benchctl", host.Perm{Mode: 0o700}); err != nil {
+		return err
+	}
+	return h.Replace(ptsStaged, deb, host.Perm{Mode: 0o600})
+}
+
+// ptsDir is where PTS keeps everything of a user, below their home.
+const ptsDir = ".phoronix-test-suite"
+
+// diffSettings compares the elements of user-config.xml that matter. The file
+// is the user's, and a job may have made anything of it.
+func (p PTS) diffSettings(r host.Reader) ([]reconcile.Change, error) {
+	text, err := p.settings(r)
+	if err != nil {
+		return nil, err
+	}
+	var changes []reconcile.Change
+	for i, have := range text.values() {
+		if s := ptsSettings[i]; have != s.value {
+			changes = append(changes, reconcile.Change{Field: s.path, Have: have, Want: s.value})
+		}
+	}
+	return changes, nil
+}
+
+// settings reads the file. Where there is none, or something that is no such
+// file, the settings are all absent and will be written.
+func (p PTS) settings(r host.Reader) (ptsConfig, error) {
+	account, err := r.Account(p.user)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot see the settings of the Phoronix Test Suite: %w", err)
+	}
+	text, err := r.ReadBelow(account.Home, ptsDir+"/user-config.xml")
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, host.ErrHostile), isNotDirectory(err):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("cannot read the settings of the Phoronix Test Suite: %w", err)
+}
+
+// writeAsUser replaces user-config.xml with what comes on standard input. A
+// link or anything else in the way is the user's own and goes.
+const writeAsUser = `set -eu
+umask 022
+dir=$HOME/.phoronix-test-suite
+if [ -L "$dir" ] || [ ! -d "$dir" ]; then rm -f -- "$dir"; mkdir -- "$dir"; fi
+file=$dir/user-config.xml
+if [ -d "$file" ] && [ ! -L "$file" ]; then rm -rf -- "$file"; fi
+new=$(mktemp -- "$dir/.user-config.XXXXXX")
+cat >"$new"
+chmod 644 "$new"
+mv -fT -- "$new" "$file"
+`
+
+// applySettings edits the file as the user, never as root: whatever lies in
+// that directory then, the write reaches only what the user could reach anyway.
+func (p PTS) applySettings(ctx context.Context, h host.Host) error {
+	changes, err := p.diffSettings(h)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	text, err := p.settings(h)
+	if err != nil {
+		return err
+	}
+	account, err := h.Account(p.user)
+	if err != nil {
+		return fmt.Errorf("cannot write the settings of the Phoronix Test Suite: %w", err)
+	}
+	_, err = h.Run(ctx, host.Command{
+		Argv:  []string{"/bin/sh", "-c", writeAsUser},
+		Env:   []string{"PATH=/usr/bin:/bin", "HOME=" + account.Home, "LC_ALL=C.UTF-8"},
+		Dir:   "/",
+		User:  &account,
+		Stdin: text.with(ptsSettings),
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write %s/%s/user-config.xml as %s: %w", account.Home, ptsDir, p.user, err)
+	}
+	return nil
+}
