@@ -1,0 +1,186 @@
+package rehearse
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMounts(t *testing.T) {
+	t.Parallel()
+	carried, left := splitMounts([]byte(`22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+23 22 0:5 / /proc rw - proc proc rw
+24 22 8:2 / /var rw shared:2 - xfs /dev/sda2 rw
+25 24 8:3 / /var/lib/my\040data rw - ext4 /dev/sda3 rw
+26 22 0:6 / /srv/share rw - nfs4 server:/x rw
+27 22 0:7 / /home/me/remote rw - fuse.sshfs me@x rw
+28 22 8:4 / /mnt/usb rw - vfat /dev/sdb1 rw
+29 22 0:8 / /dev/shm rw - tmpfs tmpfs rw
+30 22 8:5 / /boot/efi rw - vfat /dev/sda5 rw
+broken line
+`))
+	var paths []string
+	for _, m := range carried {
+		paths = append(paths, m.path)
+	}
+	if want := []string{"/boot/efi", "/var", "/var/lib/my data"}; !slices.Equal(paths, want) {
+		t.Errorf("carried %q, want %q", paths, want)
+	}
+	if len(left) != 2 || left[0].path != "/home/me/remote" || left[1].path != "/srv/share" {
+		t.Errorf("left out %v", left)
+	}
+}
+
+// put makes files below root; a path that ends in a slash is a directory.
+func put(t *testing.T, root string, files map[string]fs.FileMode) {
+	t.Helper()
+	for path := range files {
+		at := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, "/") {
+			continue
+		}
+		if err := os.WriteFile(at, []byte("canary"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, mode := range files {
+		if err := os.MkdirAll(filepath.Join(root, path), 0o755); strings.HasSuffix(path, "/") && err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(root, path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestForgetLeavesNoSecret(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	home, dir := "/var/lib/gha-runner", "/var/lib/gha-runner/actions-runner"
+	secrets := map[string]fs.FileMode{
+		"/root/.ssh/id_ed25519": 0o600, "/home/op/.config/gh/hosts.yml": 0o644, "/etc/ssh/ssh_host_ed25519_key": 0o600,
+		"/etc/benchctl/token": 0o600, "/var/lib/benchctl/originals.json": 0o600, "/etc/ppp/chap-secrets": 0o640,
+		"/opt/app/secret": 0o600, "/opt/actions-runner/.credentials_rsaparams": 0o600, "/opt/actions-runner/.credentials": 0o644,
+		dir + "/.credentials": 0o644, dir + "/.runner": 0o644, dir + "/.credentials_rsaparams": 0o600, dir + "/.env": 0o644,
+		"/var/lib/mysql/data": 0o640, "/usr/local/etc/key": 0o600, "/var/lib/closed/open": 0o644,
+	}
+	kept := map[string]fs.FileMode{
+		"/etc/passwd": 0o644, "/etc/apt/sources.list": 0o644, "/var/lib/dpkg/lock": 0o640, "/var/lib/dpkg/status": 0o644,
+		dir + "/bin/Runner.Listener": 0o755, "/usr/bin/sudo": 0o4711, "/etc/sudoers": 0o440,
+	}
+	put(t, root, secrets)
+	put(t, root, kept)
+	put(t, root, map[string]fs.FileMode{"/var/lib/closed/": 0o700, home + "/": 0o1770})
+	if err := os.WriteFile(filepath.Join(root, "etc/shadow"), []byte("root:$y$canary:19000:0:99999:7:::\nsys:*:1::::::\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	n, err := forget(root, home, dir)
+	if err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	for path := range secrets {
+		if _, err := os.Lstat(filepath.Join(root, path)); err == nil {
+			t.Errorf("%s is in the copy", path)
+		}
+	}
+	for path := range kept {
+		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
+			t.Errorf("%s is not in the copy", path)
+		}
+	}
+	shadow, _ := os.ReadFile(filepath.Join(root, "etc/shadow"))
+	if string(shadow) != "root:*:19000:0:99999:7:::\nsys:*:1::::::\n" {
+		t.Errorf("shadow is %q", shadow)
+	}
+}
+
+func TestQuietenLeavesNothingOfTheMachinesToStart(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	put(t, root, map[string]fs.FileMode{
+		"/etc/systemd/system/multi-user.target.wants/postgresql.service":   0o644,
+		"/usr/lib/systemd/system/sysinit.target.wants/plymouth.service":    0o644,
+		"/etc/systemd/system/timers.target.wants/apt-daily.timer":          0o644,
+		"/usr/lib/systemd/system/basic.target":                             0o644,
+		"/etc/init.d/legacy":                                               0o755,
+		"/usr/lib/systemd/system-generators/systemd-fstab-generator":       0o755,
+		"/etc/systemd/system/sockets.target.requires/something.socket":     0o644,
+		"/usr/lib/systemd/system/dbus.service":                             0o644,
+		"/etc/systemd/system/graphical.target":                             0o644,
+		"/etc/systemd/system/network-online.target.wants/networkd.service": 0o644,
+	})
+	if err := quieten(root); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"etc/systemd/system/*.wants", "usr/lib/systemd/system/*.wants", "etc/systemd/system/*.requires",
+		"usr/lib/systemd/system-generators", "etc/init.d"} {
+		if found, _ := filepath.Glob(filepath.Join(root, pattern)); len(found) > 0 {
+			t.Errorf("left: %v", found)
+		}
+	}
+	for _, kept := range []string{"usr/lib/systemd/system/dbus.service", "etc/systemd/system/" + Target} {
+		if _, err := os.Stat(filepath.Join(root, kept)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMirrorHosts(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for path, text := range map[string]string{
+		"etc/apt/sources.list":                       "# deb http://commented.example/ x main\ndeb [arch=amd64] http://one.example/debian bookworm main\n",
+		"etc/apt/sources.list.d/more.list":           "deb https://two.example:8443/x y z # http://no.example\n",
+		"etc/apt/sources.list.d/debian.sources":      "Types: deb\nURIs: http://three.example/debian http://one.example/x\nSuites: bookworm\n",
+		"etc/apt/sources.list.d/ignored.sources.bak": "URIs: http://old.example\n",
+	} {
+		put(t, root, map[string]fs.FileMode{path: 0o644})
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hosts, err := mirrorHosts(root)
+	if want := []string{"one.example", "three.example", "two.example"}; err != nil || !slices.Equal(hosts, want) {
+		t.Errorf("got %v, %v", hosts, err)
+	}
+}
+
+func TestMirrorProxyKnowsMirrorsAlone(t *testing.T) {
+	t.Parallel()
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("packages at " + r.URL.Path))
+	}))
+	defer mirror.Close()
+	proxy := newMirrorProxy([]string{"127.0.0.1"})
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+	address, _ := url.Parse(front.URL)
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(address)}}
+	for target, want := range map[string]int{
+		mirror.URL + "/dists": http.StatusOK, "http://api.github.com/": http.StatusForbidden, "http://localhost/": http.StatusForbidden,
+	} {
+		resp, err := client.Get(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s", target, resp.Status)
+		}
+	}
+	if _, err := client.Get("https://github.com/"); err == nil {
+		t.Error("a tunnel to github.com was opened")
+	}
+	if got := proxy.Refused(); !slices.Equal(got, []string{"api.github.com", "github.com", "localhost"}) {
+		t.Errorf("refused %v", got)
+	}
+}
