@@ -1,0 +1,94 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Idle returns nil when no job is there, and a [BusyError] when one is or
+// cannot be ruled out.
+func (k *Keeper) Idle(context.Context) error {
+	_, err := k.look()
+	return err
+}
+
+// look asks all witnesses and returns the Listeners that live. The cheapest and
+// most certain witness comes first.
+func (k *Keeper) look() ([]process, error) {
+	listeners, workers, err := k.find()
+	if err != nil {
+		return nil, busy("cannot tell whether a job is running: cannot list the processes: %v; look with: systemctl status %s", err, k.runner.Unit)
+	}
+	if len(workers) > 0 {
+		return nil, k.working(workers)
+	}
+	if k.blind {
+		return listeners, nil
+	}
+	for _, listener := range listeners {
+		if err := k.acquiring(listener); err != nil {
+			return nil, err
+		}
+	}
+	return listeners, nil
+}
+
+func (k *Keeper) working(workers []process) error {
+	var each []string
+	for _, w := range workers {
+		each = append(each, fmt.Sprintf("%s, process %d, since %s", workerName, w.PID, clock(k.proc.since(w))))
+	}
+	err := busy("a job is running (%s)", strings.Join(each, "; "))
+	err.workers = workers
+	return err
+}
+
+// acquiring returns an error if a Listener has received a job that has no
+// Worker yet, by the perf log or by the diagnostics, or if neither can tell.
+func (k *Keeper) acquiring(listener process) error {
+	perf, perfErr := k.askPerf()
+	diag, diagErr := k.askDiag(listener.PID)
+	if perfErr != nil && diagErr != nil {
+		return busy("cannot tell whether a job has been received: neither the runner's perf log (%v) nor its diagnostics (%v) can be read; when no job is there, stop the runner by hand: systemctl stop %s",
+			perfErr, diagErr, k.runner.Unit)
+	}
+	for _, at := range []time.Time{perf, diag} {
+		if !at.IsZero() && time.Since(at) < Settle {
+			return busy("a job is running (received by %s, process %d, at %s; its worker is yet to come)", listenerName, listener.PID, clock(at))
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) askPerf() (time.Time, error) {
+	text, err := tail(k.perf, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := received(text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("cannot read %s: %w", k.perf, err)
+	}
+	return at, nil
+}
+
+func (k *Keeper) askDiag(pid int) (time.Time, error) {
+	name, err := k.diagLog(pid)
+	if err != nil {
+		return time.Time{}, err
+	}
+	text, err := tail(name, true)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return unended(text)
+}
+
+// isPassing reports whether a refusal may be over in the blink of an eye.
+func isPassing(err error) bool {
+	var b *BusyError
+	return errors.As(err, &b) && b.passing
+}

@@ -1,0 +1,228 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// toyRunner is a runner of real processes, and the part of a host that a
+// Keeper asks about it.
+type toyRunner struct {
+	host.Host // nil: what is not below is not asked
+
+	t      *testing.T
+	dir    string
+	server *toyServer
+	keep   *Keeper
+
+	process *exec.Cmd
+	ended   chan struct{}
+}
+
+func newToyRunner(t *testing.T, seed uint64) *toyRunner {
+	t.Helper()
+	r := &toyRunner{t: t, dir: t.TempDir(), server: newToyServer(t, seed)}
+	bin := filepath.Join(r.dir, "bin.1")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	copySelf(t, filepath.Join(bin, listenerName))
+	if err := os.Link(filepath.Join(bin, listenerName), filepath.Join(bin, workerName)); err != nil {
+		t.Fatal(err)
+	}
+	r.keep = New(r, Runner{Dir: r.dir, Unit: "toy.service", UID: os.Getuid()})
+	r.keep.perf = filepath.Join(r.dir, "Runner.perf")
+	r.keep.arm = armedChild
+	t.Cleanup(func() {
+		if r.process != nil {
+			_ = r.process.Process.Kill()
+			<-r.ended
+		}
+	})
+	return r
+}
+
+// armedChild arms as benchctl does where it cannot ask systemd for a unit.
+func armedChild(_ context.Context, targets []target) (func(), error) {
+	args, err := guardArgs(targets)
+	if err != nil {
+		return nil, err
+	}
+	return armChild(args)
+}
+
+func copySelf(t *testing.T, to string) {
+	t.Helper()
+	from, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(f, from); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts the Listener, with an empty perf log.
+func (r *toyRunner) start() {
+	r.t.Helper()
+	if err := os.WriteFile(r.keep.perf, nil, 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(r.dir, "bin.1", listenerName))
+	cmd.Env = []string{"SERVER=" + r.server.Addr().String(), "PERF=" + r.keep.perf}
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	r.process, r.ended = cmd, ended
+}
+
+func (r *toyRunner) Unit(context.Context, string) (host.Unit, error) {
+	return host.Unit{LoadState: "loaded", ActiveState: "active"}, nil
+}
+
+func (r *toyRunner) Systemd() host.Systemd { return toySystemd{r: r} }
+
+type toySystemd struct {
+	host.Systemd
+	r *toyRunner
+}
+
+// BeginStop tells the Listener to end, a little later, as the shell and the
+// node process between systemd and the real one do.
+func (s toySystemd) BeginStop(context.Context, string) (func(context.Context) error, error) {
+	r := s.r
+	ended, process := r.ended, r.process.Process
+	time.AfterFunc(2*<-r.server.rand, func() { _ = process.Signal(unix.SIGINT) })
+	return func(context.Context) error { <-ended; return nil }, nil
+}
+
+// tally is what came of a number of trials.
+type tally struct{ stopped, held, busy, lost, overlaps int }
+
+func (n tally) String() string {
+	return fmt.Sprintf("%d stopped, %d held, %d busy; %d jobs lost, %d ran into a change",
+		n.stopped, n.held, n.busy, n.lost, n.overlaps)
+}
+
+// trials acts at random moments on a runner that has one job after another,
+// until enough is true, and counts the jobs that suffered from it.
+func (r *toyRunner) trials(n int, seed uint64, enough func(tally) bool) tally {
+	var sum tally
+	random := rand.New(rand.NewPCG(seed, 7))
+	unfinished := make(map[string]bool)
+	r.start()
+	for i := 0; i < n && !enough(sum); i++ {
+		time.Sleep(time.Duration(random.Int64N(int64(60 * time.Millisecond))))
+		var err error
+		if i%2 == 0 {
+			err = r.change(&sum, unfinished)
+		} else {
+			err = r.stop(&sum, unfinished)
+		}
+		if errors.Is(err, reconcile.ErrBusy) {
+			sum.busy++
+		} else if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return sum
+}
+
+// change holds the runner for a moment. No job may be in the hands of the
+// runner then: not one of before, and no new one.
+func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
+	release, err := r.keep.Hold(r.t.Context())
+	if err != nil {
+		return err
+	}
+	time.Sleep(20 * time.Millisecond)
+	r.server.drain(unfinished)
+	if len(unfinished) > 0 {
+		sum.overlaps++
+	}
+	release()
+	sum.held++
+	return nil
+}
+
+// stop stops the runner and starts it again. Each job that it had acquired is
+// lost if it is not done by then.
+func (r *toyRunner) stop(sum *tally, unfinished map[string]bool) error {
+	if err := r.keep.Stop(r.t.Context()); err != nil {
+		select {
+		case <-r.ended: // it had begun, and a Worker has survived
+		default:
+			return err
+		}
+	}
+	<-r.ended
+	time.Sleep(40 * time.Millisecond) // what was sent has arrived
+	r.server.drain(unfinished)
+	sum.lost += len(unfinished)
+	clear(unfinished)
+	sum.stopped++
+	r.start()
+	return nil
+}
+
+func never(tally) bool { return false }
+
+func TestNoJobIsDisturbed(t *testing.T) {
+	t.Parallel()
+	n := 300
+	if testing.Short() {
+		n = 60
+	}
+	sum := newToyRunner(t, 1).trials(n, 1, never)
+	t.Log(sum)
+	if sum.lost > 0 || sum.overlaps > 0 {
+		t.Errorf("%v; want none lost and no change during a job", sum)
+	}
+	if sum.stopped < n/20 || sum.held < n/20 || sum.busy < n/20 {
+		t.Errorf("%v: too few of one kind to prove anything", sum)
+	}
+}
+
+// Without one of its parts the same trials lose jobs: the trials can fail, and
+// the parts are needed.
+func TestEachPartIsNeeded(t *testing.T) {
+	t.Parallel()
+	for name, leaveOut := range map[string]func(*Keeper){
+		"the look for an acquisition": func(k *Keeper) { k.blind = true },
+		"the hold":                    func(k *Keeper) { k.loose = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newToyRunner(t, 2)
+			leaveOut(r.keep)
+			sum := r.trials(300, 2, func(n tally) bool { return n.lost > 0 && n.overlaps > 0 })
+			t.Log(sum)
+			if sum.lost == 0 || sum.overlaps == 0 {
+				t.Errorf("without %s: %v; want jobs lost and disturbed", name, sum)
+			}
+		})
+	}
+}
