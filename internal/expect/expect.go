@@ -1,0 +1,86 @@
+// Package expect is what a host must be for a job's numbers to count, compiled
+// from the spec into one small file. The gate compares the host with it around
+// each job, and `benchctl ready` at every start of the runner's service: without
+// the spec, without a lock, without the network and, for the gate, without root.
+package expect
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// Schema names the shape of an [Expected] in JSON.
+const Schema = "benchctl/expected/v1"
+
+const (
+	// Kept is the compiled expectation. It is root's, 0644, and outlives a
+	// reboot, since the first start after one needs it before any pass ran.
+	Kept = "/usr/local/lib/benchctl/expected.json"
+	// Current is the copy that the gate reads. /run is empty after a boot, so
+	// its being there says that this host was made ready since.
+	Current = "/run/benchctl/expected.json"
+)
+
+// Expected is what a host must be. It holds no secret: anyone may read it.
+type Expected struct {
+	Schema   string `json:"schema"`
+	Revision string `json:"revision"` // of the runner's service: of unit, env, hooks and runner version
+	Gate     string `json:"gate"`     // fail, warn or off
+	Knobs    []Knob `json:"knobs"`
+	JavaHome string `json:"java_home,omitempty"` // "" where the spec asks for no JDK
+	Runner   Runner `json:"runner"`
+}
+
+// A Runner is whose start [Ready] prepares.
+type Runner struct {
+	User string `json:"user"`
+	Unit string `json:"unit"`
+	Dir  string `json:"dir"`
+}
+
+// A Knob is a kernel setting with the value that it must have.
+type Knob struct {
+	ID    string `json:"id"`    // of the resource, such as cpufreq
+	Files string `json:"files"` // a pattern; each file that it matches counts
+	Want  string `json:"want"`
+	// AtMost: a number below Want will do as well.
+	AtMost bool `json:"at_most,omitempty"`
+	// Optional: a host without such files, or one that refuses the value, passes.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// Encode is the file's text.
+func (e *Expected) Encode() ([]byte, error) {
+	text, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the expectation: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// Load reads an expectation from path, which is [Kept] or [Current]. A file
+// that is not root's, or that others may write, is refused: it decides what is
+// written to the kernel.
+func Load(r host.Reader, path string) (*Expected, error) {
+	info, err := r.Lstat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what this host must be: %w; run benchctl apply", err)
+	}
+	if !info.IsRegular() || info.UID != 0 || info.Mode.Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("cannot trust %s: it is not a plain file that only root can write; run benchctl apply", path)
+	}
+	text, err := r.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what this host must be: %w", err)
+	}
+	e := &Expected{}
+	if err := json.Unmarshal(text, e); err != nil {
+		return nil, fmt.Errorf("cannot understand %s: %w; run benchctl apply", path, err)
+	}
+	if e.Schema != Schema {
+		return nil, fmt.Errorf("cannot understand %s: its schema is %q, and this benchctl knows %q; run benchctl apply", path, e.Schema, Schema)
+	}
+	return e, nil
+}

@@ -1,0 +1,147 @@
+package resources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/SKaiNET-developers/benchctl/internal/expect"
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// A moment is one of the two at which the runner calls a hook.
+type moment string
+
+const (
+	jobStarted   moment = "started"
+	jobCompleted moment = "completed"
+)
+
+// hooksDir holds the hooks. It is outside the runner's directory, whose updates
+// would lose them, and the runner does not quote the path: no spaces.
+const hooksDir = "/usr/local/lib/benchctl"
+
+func (m moment) path() string { return hooksDir + "/job-" + string(m) + ".sh" }
+
+// gateSeconds bounds the gate, since the runner has no timeout for a hook: one
+// that hangs would hold the job until the job's own.
+const gateSeconds = 30
+
+// hooks are the scripts that the runner calls around each job, and the
+// expectation that the gate and `benchctl ready` compare the host with.
+type hooks struct{ launch }
+
+var _ reconcile.Dependent = hooks{}
+
+func (k hooks) ID() reconcile.ID { return reconcile.ID{Kind: "hooks"} }
+
+func (k hooks) Needs() []string { return []string{"user", "jdk", "tarball"} }
+
+// Diff compares the files, all of them root's. A script that differs needs a
+// restart only through the revision, which kind service looks at.
+func (k hooks) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) {
+	files, err := k.files(r)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var changes []reconcile.Change
+	for _, f := range files {
+		found, err := f.diff(r)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, found...)
+	}
+	return changes, nil
+}
+
+// Apply writes the files that differ.
+func (k hooks) Apply(_ context.Context, h host.Host) error {
+	files, err := k.files(h)
+	if err != nil {
+		return fmt.Errorf("cannot write down what this host must be: %w", err)
+	}
+	for _, f := range files {
+		found, err := f.diff(h)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if err := f.write(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files are what the hooks consist of. An error that wraps fs.ErrNotExist comes
+// with them: the JDK is still to be installed.
+func (k hooks) files(r host.Reader) ([]ownFile, error) {
+	e, missing := k.expected(r)
+	if e == nil {
+		return nil, missing
+	}
+	text, err := e.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return []ownFile{
+		{jobStarted.path(), k.hookText(jobStarted), 0o755},
+		{jobCompleted.path(), k.hookText(jobCompleted), 0o755},
+		{expect.Kept, string(text), 0o644},
+		{expect.Current, string(text), 0o644},
+	}, missing
+}
+
+// expected compiles the spec into what the gate compares with.
+func (l launch) expected(r host.Reader) (*expect.Expected, error) {
+	java, missing := l.java(r)
+	if missing != nil && java != notYet {
+		return nil, missing
+	}
+	revision, err := l.revision(r)
+	if err != nil {
+		return nil, err
+	}
+	e := &expect.Expected{
+		Schema: expect.Schema, Revision: revision, Gate: l.spec.Gate, JavaHome: java,
+		Runner: expect.Runner{
+			User: l.spec.User.Name,
+			Unit: unitName(l.spec.Runner.URL, runnerName(r, l.spec)),
+			Dir:  l.spec.InstallDir,
+		},
+	}
+	for _, res := range knobsOf(l.spec) {
+		if k, wanted := res.(Knob); wanted {
+			e.Knobs = append(e.Knobs, k.expected())
+		}
+	}
+	return e, missing
+}
+
+// expected is the knob in the words of the gate.
+func (k Knob) expected() expect.Knob {
+	return expect.Knob{ID: k.id.String(), Files: k.files, Want: k.Want, AtMost: k.enough != nil, Optional: k.Skip}
+}
+
+// hookText is the script for a moment. bash runs it as the runner's user, with
+// the environment of the job, in front of and behind the job's own steps.
+func (l launch) hookText(m moment) string {
+	head := "#!/bin/sh\n" +
+		"# Written by benchctl, which undoes changes made here.\n" +
+		"# The runner calls this when a job has " + string(m) + ".\n"
+	call := fmt.Sprintf("timeout --kill-after=5 %d %s gate --job %s", gateSeconds, l.binary, m)
+	switch l.spec.Gate {
+	case "off":
+		return head + "# The spec says gate: off, so nothing is checked.\nexit 0\n"
+	case "fail":
+		return head + "# The spec says gate: fail, so a host that is not as it must be fails the job.\nexec " + call + "\n"
+	default:
+		return head + "# The spec says gate: warn, so nothing that happens here fails the job.\n" +
+			call + " ||\n\techo \"::warning title=benchctl::the gate ended with status $?; the numbers of this job are not vouched for\"\nexit 0\n"
+	}
+}

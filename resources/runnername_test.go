@@ -1,0 +1,79 @@
+package resources
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+func TestUnitNameFollowsTheRunner(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		url  spec.URL
+		name string
+		want string
+	}{
+		{spec.URL{Scope: spec.Repository, Owner: "octo", Repo: "repo.x"}, "box-bench", "actions.runner.octo-repo.x.box-bench.service"},
+		{spec.URL{Scope: spec.Organization, Owner: "octo"}, "box", "actions.runner.octo.box.service"},
+		{spec.URL{Scope: spec.Enterprise, Owner: "mega corp"}, "box", "actions.runner.enterprises-mega-corp.box.service"},
+	} {
+		if got := unitName(c.url, c.name); got != c.want {
+			t.Errorf("unitName(%+v, %q) = %q, want %q", c.url, c.name, got, c.want)
+		}
+	}
+}
+
+func TestLongUnitNamesAreCutAlikeEachTime(t *testing.T) {
+	t.Parallel()
+	long := spec.URL{Scope: spec.Repository, Owner: strings.Repeat("o", 39), Repo: strings.Repeat("r", 100)}
+	runner := strings.Repeat("n", 64)
+	name := unitName(long, runner)
+	if len(name) > longestUnit || name != unitName(long, runner) {
+		t.Errorf("%d characters, then %q and %q", len(name), name, unitName(long, runner))
+	}
+	other := long
+	other.Repo = strings.Repeat("r", 99) + "s"
+	if unitName(other, runner) == name {
+		t.Error("two repositories share a unit name")
+	}
+}
+
+func TestRunnerNameOutlivesTheHostname(t *testing.T) {
+	t.Parallel()
+	m, s := newLaneHost(t), laneSpec()
+	if got := runnerName(m, s); got != "box-bench" {
+		t.Fatalf("the name is %q", got)
+	}
+	text, err := newLaunch(s).unit(m, "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.WriteFile(unitDir+"/"+laneUnit, text)
+	m.WriteFile("/proc/sys/kernel/hostname", "renamed\n")
+	if got := runnerName(m, s); got != "box-bench" {
+		t.Errorf("after the host was renamed, the runner is %q", got)
+	}
+	s.Runner.Name = "{hostname}-other"
+	if got := runnerName(m, s); got != "renamed-other" {
+		t.Errorf("after the spec asked for another name, the runner is %q", got)
+	}
+	s.Runner.Name = "fixed"
+	if got := runnerName(m, s); got != "fixed" {
+		t.Errorf("a name without {hostname} gives %q", got)
+	}
+}
+
+func TestRunnerNameFitsGitHub(t *testing.T) {
+	t.Parallel()
+	m, s := newLaneHost(t), laneSpec()
+	m.WriteFile("/proc/sys/kernel/hostname", strings.Repeat("h", 63)+"\n")
+	if got := runnerName(m, s); !nameShape.MatchString(got) {
+		t.Errorf("the name is %q", got)
+	}
+	// What someone else's unit says is no name of ours.
+	m.WriteFile(unitDir+"/actions.runner.x.y.service", "[Service]\nWorkingDirectory="+laneDir+"\n[X-Benchctl]\nRunner=../../x\nRunnerTemplate={hostname}-bench\n")
+	if got := runnerName(m, s); !strings.HasPrefix(got, "hhh") {
+		t.Errorf("a hostile record gives %q", got)
+	}
+}

@@ -1,0 +1,185 @@
+package resources
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// startPatience bounds the wait for a started Listener: GitHub takes seconds,
+// and a session that a killed Listener left behind up to four minutes.
+const startPatience = 5 * time.Minute
+
+// lookInterval is how often a starting Listener is looked at.
+const lookInterval = 250 * time.Millisecond
+
+// Apply writes the files, has systemd take them in, and starts the runner if it
+// is down. It never stops it: the engine did, by law 5, if that was due.
+func (s service) Apply(ctx context.Context, h host.Host) error {
+	name, file, _, err := s.unitFile(h)
+	if err != nil {
+		return err
+	}
+	u, err := h.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	before := exposure(ctx, h, u)
+	if err := s.writeFiles(ctx, h, u, file); err != nil {
+		return err
+	}
+	if err := takeIn(ctx, h, u); err != nil {
+		return err
+	}
+	sayExposure(ctx, h, u, before)
+	if u.ActiveState == "active" {
+		return nil
+	}
+	if err := h.Systemd().ResetFailed(ctx, name); err != nil {
+		return err
+	}
+	reconcile.Progress(ctx)("starting " + name)
+	if err := h.Systemd().Start(ctx, name); err != nil {
+		return s.failedStart(ctx, h, name, err)
+	}
+	return s.awaitListening(ctx, h, name)
+}
+
+// writeFiles puts every file where it belongs and moves what is in the way.
+func (s service) writeFiles(ctx context.Context, h host.Host, u host.Unit, file ownFile) error {
+	if err := s.retire(ctx, h, u.Name); err != nil {
+		return err
+	}
+	aside, _, err := foreignDropIns(h, u)
+	if err != nil {
+		return err
+	}
+	if p := u.FragmentPath; p != "" && p != file.path && strings.HasPrefix(p, "/run/") || path.Dir(p) == "/etc/systemd/system.control" {
+		aside = append(aside, p)
+	}
+	for _, p := range aside {
+		reconcile.Progress(ctx)("moving " + p + " to " + asideDir)
+		if err := setAside(h, p); err != nil {
+			return err
+		}
+	}
+	if isMasked(u) {
+		if err := h.Systemd().Unmask(ctx, u.Name); err != nil {
+			return err
+		}
+	}
+	if err := file.write(h); err != nil {
+		return err
+	}
+	if exempt, ok := needrestartFile(h, u.Name); ok {
+		if err := exempt.write(h); err != nil {
+			return err
+		}
+	}
+	return nameFile(u.Name).write(h, s.spec.InstallDir)
+}
+
+// retire ends units of this runner under other names, which a changed URL or
+// runner name leaves behind. Two of them would run one runner twice.
+func (s service) retire(ctx context.Context, h host.Host, name string) error {
+	for _, u := range unitsOf(h, s.spec.InstallDir) {
+		if u.name == name {
+			continue
+		}
+		reconcile.Progress(ctx)("retiring " + u.name)
+		if err := h.Systemd().Stop(ctx, u.name); err != nil {
+			return err
+		}
+		if err := h.Systemd().Disable(ctx, u.name); err != nil {
+			return err
+		}
+		if err := setAside(h, unitDir+"/"+u.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeIn makes systemd read the files and start the unit at boot.
+func takeIn(ctx context.Context, h host.Host, u host.Unit) error {
+	if err := h.Systemd().Reload(ctx); err != nil {
+		return err
+	}
+	if u.UnitFileState == "enabled" {
+		return nil
+	}
+	if err := h.Systemd().Enable(ctx, u.Name); err != nil {
+		return err
+	}
+	return h.Systemd().Reload(ctx)
+}
+
+// awaitListening waits until the Listener takes jobs, or has ended, or time is up.
+func (s service) awaitListening(ctx context.Context, h host.Host, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	first := ""
+	for {
+		u, err := h.Unit(ctx, name)
+		if err != nil {
+			return err
+		}
+		if first == "" {
+			first = u.InvocationID
+		}
+		if u.ActiveState != "active" || u.InvocationID != first {
+			return s.failedStart(ctx, h, name, fmt.Errorf("it ended before it listened (%s, %s)", u.ActiveState, orNone(u.SubState)))
+		}
+		if _, ok, err := listening(ctx, h, u); err == nil && ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return s.failedStart(context.WithoutCancel(ctx), h, name, fmt.Errorf("it does not listen after %s", s.patience))
+		case <-time.After(lookInterval):
+		}
+	}
+}
+
+// failedStart says why the runner does not run, in its own last words.
+func (s service) failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
+	said, next := "it said nothing", "see journalctl -u "+name
+	if u, err := r.Unit(ctx, name); err == nil && u.InvocationID != "" {
+		if lines, err := r.Journal(ctx, name, u.InvocationID, 3); err == nil && len(lines) > 0 {
+			said = "it said: " + quoteLines(lines)
+			next = nextStep(strings.Join(lines, "\n"), next)
+		}
+	}
+	return fmt.Errorf("cannot start %s: %w; %s; %s", name, cause, said, next)
+}
+
+func quoteLines(lines []string) string {
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, " | ")
+}
+
+// nextSteps are what to do about what a Listener says when it gives up.
+var nextSteps = []struct{ said, do string }{
+	{"registration has been deleted", "run benchctl apply again, which registers it anew"},
+	{"no longer exists on the server", "run benchctl apply again, which registers it anew"},
+	{"is deprecated and cannot receive messages", "set a newer runner.version in the spec"},
+	{"A session for this runner already exists", "stop the other runner of this name, or wait four minutes"},
+	{"clock may be out of sync", "set the host's clock"},
+	{connectError, "see whether this host reaches GitHub"},
+}
+
+func nextStep(said, otherwise string) string {
+	for _, s := range nextSteps {
+		if strings.Contains(said, s.said) {
+			return s.do
+		}
+	}
+	return otherwise
+}

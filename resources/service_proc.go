@@ -1,0 +1,114 @@
+package resources
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// allowedCPUs is where a process may run, as proc(5) writes it: 2-5,8.
+func allowedCPUs(r host.Reader, pid int) (string, error) {
+	status, err := r.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return "", fmt.Errorf("cannot see the runner's CPUs: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if list, ok := strings.CutPrefix(line, "Cpus_allowed_list:"); ok {
+			return strings.TrimSpace(list), nil
+		}
+	}
+	return "", fmt.Errorf("cannot see the runner's CPUs: /proc/%d/status has no Cpus_allowed_list", pid)
+}
+
+// sameCPUs compares CPU lists by what they mean: 0,1,2 is 0-2.
+func sameCPUs(a, b string) bool {
+	as, ok1 := cpuSet(a)
+	bs, ok2 := cpuSet(b)
+	if !ok1 || !ok2 || len(as) != len(bs) {
+		return false
+	}
+	for cpu := range as {
+		if !bs[cpu] {
+			return false
+		}
+	}
+	return true
+}
+
+// cpuSet reads a list such as 2-5,8; systemd separates by blanks as well.
+func cpuSet(list string) (map[int]bool, bool) {
+	const most = 1 << 16 // beyond any kernel's NR_CPUS
+	set := map[int]bool{}
+	for _, part := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err1 := strconv.Atoi(from)
+		last, err2 := strconv.Atoi(to)
+		if err1 != nil || err2 != nil || first < 0 || last >= most {
+			return nil, false
+		}
+		for cpu := first; cpu <= last; cpu++ {
+			set[cpu] = true
+		}
+	}
+	return set, true
+}
+
+// connected reports whether a Listener below pid has an established TCP
+// connection. Whatever cannot be read is no connection.
+func connected(r host.Reader, pid int) bool {
+	for _, p := range family(r, pid) {
+		if comm, err := r.ReadFile(fmt.Sprintf("/proc/%d/comm", p)); err == nil && strings.TrimSpace(string(comm)) == "Runner.Listener" {
+			if established(r, p) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// family is a process with all its descendants.
+func family(r host.Reader, pid int) []int {
+	all := []int{pid}
+	seen := map[int]bool{pid: true}
+	for i := 0; i < len(all); i++ {
+		lists, _ := r.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[i])) // the pattern is well-formed
+		for _, list := range lists {
+			text, _ := r.ReadFile(list)
+			for _, word := range strings.Fields(string(text)) {
+				if child, err := strconv.Atoi(word); err == nil && !seen[child] {
+					seen[child] = true
+					all = append(all, child)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// established looks the process's sockets up in its own network's tables, whose
+// fourth column is the state (01 is established) and whose tenth is the inode.
+func established(r host.Reader, pid int) bool {
+	sockets := map[string]bool{}
+	fds, _ := r.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	for _, fd := range fds {
+		target, _ := r.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, fd))
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
+			sockets[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, _ := r.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		for line := range strings.Lines(string(text)) {
+			columns := strings.Fields(line)
+			if len(columns) > 9 && columns[3] == "01" && sockets[columns[9]] {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,110 @@
+package resources
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// spoken is a line in which the Listener says how it is. A job's name is its
+// author's to choose, so the line has to begin with the Listener's own clock.
+// Source: JobDispatcher.cs, MessageListener.cs and Runner.cs of the runner.
+var spoken = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ: (Listening for Jobs|Running job: |Job .* completed with result: |Runner reconnected|Runner connect error: )`)
+
+const connectError = "Runner connect error: "
+
+// fewLines is how far back the journal is asked: the Listener says two lines for
+// each job, and repeats a connect error only once.
+const fewLines = 64
+
+// diffRunning compares what runs with what should: a Listener that listens,
+// started with the revision on disk, on the CPUs of the spec. Everything here
+// is mended by starting anew, hence Restart.
+func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revision string) ([]reconcile.Change, error) {
+	if u.ActiveState != "active" {
+		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
+		if last := lastWords(ctx, r, u); last != "" {
+			have += ", last said: " + last
+		}
+		return []reconcile.Change{{Field: "state", Have: have, Want: "listening", Effects: restarts}}, nil
+	}
+	var changes []reconcile.Change
+	differs := func(field, have, want string) {
+		changes = append(changes, reconcile.Change{Field: field, Have: have, Want: want, Effects: restarts})
+	}
+	ran, err := runningRevision(r, u.MainPID)
+	if err != nil {
+		return nil, err
+	}
+	if ran != revision {
+		differs("running revision", orNone(plain(ran)), revision)
+	}
+	if want := s.spec.Service.CPUs; want != "" {
+		have, err := allowedCPUs(r, u.MainPID)
+		if err != nil {
+			return changes, err
+		}
+		if !sameCPUs(have, want) {
+			differs("CPUs", have, want)
+		}
+	}
+	said, ok, err := listening(ctx, r, u)
+	if err == nil && !ok {
+		differs("state", said, "listening")
+	}
+	return changes, err
+}
+
+// runningRevision is what the main process was started with. Its environment is
+// the jobs' to forge, which gains them a restart or the lack of one.
+func runningRevision(r host.Reader, pid int) (string, error) {
+	environ, err := r.ReadBelow(fmt.Sprintf("/proc/%d", pid), "environ")
+	if err != nil {
+		return "", fmt.Errorf("%w: cannot see what the runner was started with: %w; run as root", reconcile.ErrUnknown, err)
+	}
+	for _, entry := range strings.Split(string(environ), "\x00") {
+		if value, ok := strings.CutPrefix(entry, revisionVariable+"="); ok {
+			return value, nil
+		}
+	}
+	return "", nil
+}
+
+// listening reports whether the Listener takes jobs, and what it said of itself.
+// Where the journal no longer reaches back to that, a live Listener with an
+// established connection is taken for one that listens.
+func listening(ctx context.Context, r host.Reader, u host.Unit) (said string, ok bool, err error) {
+	lines, err := r.Journal(ctx, u.Name, u.InvocationID, fewLines)
+	for i := len(lines) - 1; i >= 0; i-- {
+		if m := spoken.FindStringSubmatch(lines[i]); m != nil {
+			return plain(lines[i]), m[1] != connectError, nil
+		}
+	}
+	if connected(r, u.MainPID) {
+		return "connected", true, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("%w: cannot tell whether the runner listens: %w", reconcile.ErrUnknown, err)
+	}
+	said = "active, but not listening"
+	if len(lines) > 0 {
+		said += "; last said: " + plain(lines[len(lines)-1])
+	}
+	return said, false, nil
+}
+
+// lastWords is the last line that a unit said before it ended.
+func lastWords(ctx context.Context, r host.Reader, u host.Unit) string {
+	if u.InvocationID == "" {
+		return ""
+	}
+	lines, err := r.Journal(ctx, u.Name, u.InvocationID, 1)
+	if err != nil || len(lines) == 0 {
+		return ""
+	}
+	return plain(lines[0])
+}

@@ -1,0 +1,135 @@
+package resources
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+)
+
+// revisionVariable is where a running process says what it was started with.
+const revisionVariable = "BENCHCTL_REVISION"
+
+// unitTemplate is the runner's unit. What a Listener ends with says little: it
+// exits with 0 when its registration is gone, hence Restart=always, with a bound
+// so that a runner that can never work ends as failed. The main process alone
+// gets the signal to stop (KillMode=mixed), because it knows how to end the
+// Listener; a job that runs out of memory takes no other process with it.
+var unitTemplate = template.Must(template.New("unit").Parse(`# Written by benchctl, which undoes changes made here: say it in the spec instead.
+[Unit]
+Description=GitHub Actions runner {{.Runner}} of {{.URL}}
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=1h
+StartLimitBurst=20
+
+[Service]
+Type=exec
+User={{.User}}
+WorkingDirectory={{.Dir}}
+Environment={{.RevisionVariable}}={{.Revision}}
+Environment=RUNNER_PERFLOG={{.PerfLog}}
+ExecStartPre=+{{.Binary}} ready
+ExecStart={{.Dir}}/runsvc.sh
+SyslogIdentifier=actions-runner
+Restart=always
+RestartSec=30s
+KillMode=mixed
+TimeoutStartSec=3min
+TimeoutStopSec=90s
+OOMPolicy=continue
+{{range .Sandbox}}{{.}}
+{{end}}{{range .CPUs}}{{.}}
+{{end}}{{range .Directives}}{{.}}
+{{end}}
+[Install]
+WantedBy=multi-user.target
+
+[X-Benchctl]
+Runner={{.Runner}}
+RunnerTemplate={{.RunnerTemplate}}
+`))
+
+// unit renders the runner's unit with a revision.
+func (l launch) unit(r host.Reader, revision string) (string, error) {
+	s := l.spec
+	if err := l.refuseDirectives(); err != nil {
+		return "", err
+	}
+	runner := runnerName(r, s)
+	perfLog := jobs.PerfDir(unitName(s.Runner.URL, runner))
+	var text strings.Builder
+	err := unitTemplate.Execute(&text, map[string]any{
+		"Runner":           runner,
+		"RunnerTemplate":   s.Runner.Name,
+		"URL":              unitText(s.Runner.URL.Text),
+		"User":             s.User.Name,
+		"Dir":              unitText(s.InstallDir),
+		"RevisionVariable": revisionVariable,
+		"Revision":         revision,
+		"PerfLog":          perfLog,
+		"Binary":           l.binary,
+		"Sandbox":          l.sandboxLines(perfLog),
+		"CPUs":             cpuLines(s.Service.CPUs),
+		"Directives":       directiveLines(s.Service.Directives),
+	})
+	return text.String(), err
+}
+
+// cpuLines keep the jobs on some CPUs: by the control group, which a job cannot
+// widen, and by affinity, for hosts whose cpuset controller is not to be had.
+func cpuLines(cpus string) []string {
+	if cpus == "" {
+		return nil
+	}
+	return []string{"AllowedCPUs=" + cpus, "CPUAffinity=" + cpus}
+}
+
+// directiveLines come last, as a drop-in would: what is set again is replaced,
+// a list is added to, and an empty value begins a list anew.
+func directiveLines(directives map[string]string) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(directives)) {
+		lines = append(lines, name+"="+directives[name])
+	}
+	return lines
+}
+
+// ownDirectives are what the rest of benchctl relies on, with what to do instead.
+var ownDirectives = map[string]string{
+	"User":             "name the account with user",
+	"WorkingDirectory": "name the directory with installDir",
+	"Environment":      "put variables into runner.env",
+	"ExecStart":        "it has to be the runner's own script",
+	"ExecStartPre":     "it has to be what makes the host ready",
+	"Type":             "it has to be exec",
+}
+
+// refuseDirectives stops what would break the unit or smuggle in another line.
+func (l launch) refuseDirectives() error {
+	for _, name := range slices.Sorted(maps.Keys(l.spec.Service.Directives)) {
+		if instead, own := ownDirectives[name]; own {
+			return fmt.Errorf("cannot set service.directives.%s: benchctl sets it itself; %s", name, instead)
+		}
+		if strings.ContainsAny(name+l.spec.Service.Directives[name], "\n\r") || strings.ContainsAny(name, "= []#;") {
+			return fmt.Errorf("cannot set service.directives.%s: a directive is one line; remove the line break", plain(name))
+		}
+	}
+	return nil
+}
+
+// unitText keeps systemd from reading a % as a specifier.
+func unitText(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+
+// unitWords is a list of paths as systemd splits one.
+func unitWords(paths []string) string {
+	words := make([]string, len(paths))
+	for i, p := range paths {
+		words[i] = unitText(p)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,143 @@
+package resources
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+const (
+	// firstPerson is the first uid of people (UID_MIN of login.defs(5), the same
+	// in Debian and Ubuntu); below are system accounts.
+	firstPerson = 1000
+	// roomNeeded is what a runner, its tools and a checkout ask for at least.
+	roomNeeded = 20 << 30
+	// inodesNeeded is a few times the runner's own 9,000 files.
+	inodesNeeded = 50_000
+)
+
+// refuseForeign stops at an account that benchctl did not make: rewriting a
+// person's or a service's account would be worse than not starting. An account
+// is ours if its home is root's and its group's, or if it is still as the spec
+// has it and its home is yet to be made.
+func (u user) refuseForeign(r host.Reader, a host.Account) error {
+	const next = "choose another user name in the spec, or say `existing: true` to use the account as it is"
+	switch {
+	case !a.Local:
+		return fmt.Errorf("cannot take over the account %s: it comes from a directory service, not from /etc/passwd; %s", a.Name, next)
+	case a.UID == 0:
+		return fmt.Errorf("cannot take over the account %s: it is root by another name; choose another user name in the spec", a.Name)
+	case a.UID >= firstPerson:
+		return fmt.Errorf("cannot take over the account %s: it belongs to a person (uid %d); %s", a.Name, a.UID, next)
+	}
+	info, err := r.Lstat(u.spec.User.Home)
+	if err == nil && info.IsDir() && info.UID == 0 && info.GID == a.GID {
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) && len(u.diffAccount(a)) == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot take over the account %s: it was there before benchctl (uid %d, home %s, shell %s); %s", a.Name, a.UID, a.Home, a.Shell, next)
+}
+
+// checkPlace refuses directories in which a runner cannot live, or where
+// someone could swap it for another.
+func (u user) checkPlace(r host.Reader) error {
+	s := u.spec
+	for _, dir := range []struct{ key, path string }{
+		{"user.home", s.User.Home}, {"installDir", s.InstallDir}, {"runner.workDir", s.WorkDir()},
+	} {
+		if err := checkDisk(r, dir.key, dir.path); err != nil {
+			return err
+		}
+	}
+	if !s.User.Existing {
+		if err := u.checkAbove(r, "user.home", s.User.Home); err != nil {
+			return err
+		}
+	}
+	return u.checkAbove(r, "installDir", s.InstallDir)
+}
+
+func checkDisk(r host.Reader, key, dir string) error {
+	d, err := r.Disk(dir)
+	if err != nil {
+		return fmt.Errorf("cannot look at the file system of %s: %w", dir, err)
+	}
+	var reason string
+	switch {
+	case d.ReadOnly:
+		reason = "it is mounted read-only"
+	case d.NoExec:
+		reason = "it is mounted noexec, and a job could run nothing there"
+	case d.Free < roomNeeded:
+		reason = fmt.Sprintf("only %.1f GiB are free, and a runner needs %d", float64(d.Free)/(1<<30), roomNeeded>>30)
+	case d.Inodes > 0 && d.FreeInodes < inodesNeeded:
+		reason = fmt.Sprintf("only %d inodes are free, and a runner needs %d", d.FreeInodes, inodesNeeded)
+	default:
+		return nil
+	}
+	return fmt.Errorf("cannot put %s (%s) on the file system at %s: %s; make room there, or choose another directory", key, dir, d.Mount, reason)
+}
+
+// checkAbove makes sure that nobody but root can rename a directory on the way
+// to dir. The home is the exception: its sticky bit keeps root's entries in place.
+func (u user) checkAbove(r host.Reader, key, dir string) error {
+	for p := path.Dir(dir); p != "/"; p = path.Dir(p) {
+		if p == u.spec.User.Home && !u.spec.User.Existing {
+			continue
+		}
+		if err := checkRoots(r, p, 0); err != nil {
+			return fmt.Errorf("cannot trust %s (%s): %w; choose a directory below /var/lib, such as /var/lib/%s", key, dir, err, u.spec.User.Name)
+		}
+	}
+	return nil
+}
+
+// checkRoots checks one directory; a link counts with where it leads.
+func checkRoots(r host.Reader, p string, depth int) error {
+	info, err := r.Lstat(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // made later, as root's
+	}
+	if err != nil {
+		return err
+	}
+	if info.UID != 0 {
+		return fmt.Errorf("%s belongs to uid %d, who could swap what lies below", p, info.UID)
+	}
+	if info.IsLink() {
+		return checkLink(r, p, depth)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is no directory", p)
+	}
+	if info.Mode.Perm()&0o022 != 0 {
+		return fmt.Errorf("%s can be written by others than root (%s)", p, info.Mode)
+	}
+	return nil
+}
+
+func checkLink(r host.Reader, p string, depth int) error {
+	const deepest = 8
+	target, err := r.Readlink(p)
+	if err != nil {
+		return err
+	}
+	if depth == deepest {
+		return fmt.Errorf("%s leads through too many links", p)
+	}
+	if !strings.HasPrefix(target, "/") {
+		target = path.Join(path.Dir(p), target)
+	}
+	for q := path.Clean(target); q != "/"; q = path.Dir(q) {
+		if err := checkRoots(r, q, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
