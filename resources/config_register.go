@@ -1,0 +1,203 @@
+package resources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// localFiles are what makes a runner configured; `config.sh remove --local`
+// deletes them and nothing else.
+var localFiles = []string{".runner", ".runner_migrated", ".credentials", ".credentials_migrated", ".credentials_rsaparams"}
+
+// obstacle says why registering would be refused, before anything is touched.
+func (c *Config) obstacle(v *view, changes []reconcile.Change) error {
+	switch {
+	case c.Offline:
+		return errors.New("cannot register the runner: --offline forbids talking to GitHub; run again without it")
+	case c.Unattended && !v.gone:
+		return fmt.Errorf("cannot register the runner anew without a person: %s; run `benchctl apply` by hand", wordy(changes))
+	case c.Token == "" && c.GitHub == nil:
+		return fmt.Errorf("cannot register the runner: there are no credentials; set GITHUB_TOKEN, or GH_RUNNER_TOKEN with the token from %s/new", c.page())
+	case c.Token == "" && v.blind != nil:
+		return fmt.Errorf("cannot register the runner: %w", v.blind)
+	case v.namesake != nil && !c.ours(v) && !c.TakeOver:
+		return fmt.Errorf("cannot register %s at %s: GitHub has %s, which this host did not make; give runner.name another value, delete that runner on %s, or replace it with --take-over",
+			c.Name, c.URL.Text, describe(v.namesake), c.page())
+	}
+	return nil
+}
+
+// ours reports whether GitHub's entry of the wanted name is this host's. Names
+// are unique within a scope, so an id in `.runner` that is the entry's own
+// cannot be a lie that matters.
+func (c *Config) ours(v *view) bool {
+	switch n := v.namesake; {
+	case n == nil:
+		return v.record.Ours // nobody could look
+	case v.local != nil && sameURL(v.local.URL, c.URL.Text) && n.ID == int64(v.local.ID):
+		return true
+	case v.record.ID != 0:
+		return n.ID == v.record.ID
+	default:
+		return v.record.Ours && !n.Online()
+	}
+}
+
+// register makes the registration anew. The token is had first, so that
+// nothing is taken down for want of it; what is ours is written down before
+// GitHub hears of it (see record).
+func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
+	account, err := h.Account(c.User)
+	if err != nil {
+		return fmt.Errorf("cannot register the runner as user %s: %w", c.User, err)
+	}
+	token, err := c.token(ctx)
+	if err != nil {
+		return err
+	}
+	replace := c.TakeOver || c.ours(v)
+	seen := c.GitHub != nil && v.blind == nil
+	rec := record{URL: c.URL.Text, Name: c.Name, Former: v.record.Former,
+		Ours: replace || seen && v.namesake == nil}
+	if err := rec.write(h); err != nil {
+		return err
+	}
+	if err := c.retire(ctx, h, v, &account); err != nil {
+		return err
+	}
+	// Without a namesake the switch would do nothing now, but take over the
+	// runner of a host that registers in this very moment.
+	if seen && (v.namesake == nil || v.remote == v.namesake) {
+		replace = false
+	}
+	reconcile.Progress(ctx)("registering " + c.Name + " at " + c.URL.Text)
+	if err := c.configure(ctx, h, &account, token, replace); err != nil {
+		return err
+	}
+	local, err := readLocal(h, c.InstallDir)
+	if err != nil || local == nil {
+		return fmt.Errorf("cannot find the registration that config.sh says it made in %s (%v); run again", c.InstallDir, err)
+	}
+	rec.ID, rec.Ours, rec.Group, rec.Former = int64(local.ID), true, c.Group, ""
+	return rec.write(h)
+}
+
+func (c *Config) token(ctx context.Context) (actions.Secret, error) {
+	if c.Token != "" {
+		return c.Token, nil
+	}
+	return c.GitHub.RegistrationToken(ctx)
+}
+
+// retire takes the old registration down: at GitHub, when GitHub gives its id
+// a name that root's own files know (law 11), and here in any case.
+func (c *Config) retire(ctx context.Context, h host.Host, v *view, account *host.Account) error {
+	if err := c.retireAtGitHub(ctx, v); err != nil {
+		return err
+	}
+	if len(c.leftHere(h)) == 0 {
+		return nil
+	}
+	cmd := c.command(account, "remove", "--local")
+	if _, err := h.Run(ctx, cmd); err != nil && ctx.Err() != nil {
+		return err
+	}
+	// What config.sh could not delete was put in its place, or config.sh
+	// does not run. Root may, since the directory is root's.
+	for _, path := range c.leftHere(h) {
+		if err := h.RemoveAll(path); err != nil {
+			return fmt.Errorf("cannot remove the old registration %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) retireAtGitHub(ctx context.Context, v *view) error {
+	if v.remote == nil {
+		if v.local != nil && !sameURL(v.local.URL, c.URL.Text) {
+			reconcile.Progress(ctx)("leaving the old registration at " + plain(v.local.URL) + ", where GitHub drops it in two weeks; delete it there if it is in the way")
+		}
+		return nil
+	}
+	name := v.remote.Name
+	if !strings.EqualFold(name, c.Name) && !strings.EqualFold(name, v.record.Former) {
+		reconcile.Progress(ctx)(fmt.Sprintf("leaving %s at GitHub: only this host's own file says that it was this host's; delete it on %s if it was", describe(v.remote), c.page()))
+		return nil
+	}
+	if err := c.GitHub.DeleteRunner(ctx, v.remote.ID); err != nil && !errors.Is(err, actions.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// leftHere lists what there is of a registration in the runner's directory.
+func (c *Config) leftHere(r host.Reader) []string {
+	var left []string
+	for _, name := range localFiles {
+		path := c.InstallDir + "/" + name
+		if _, err := r.Lstat(path); err == nil {
+			left = append(left, path)
+		}
+	}
+	return left
+}
+
+// adjust sets in place what GitHub's API can set.
+func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []reconcile.Change) error {
+	for _, change := range changes {
+		var err error
+		switch change.Field {
+		case "labels":
+			_, _, send := c.labels(v.remote.Labels)
+			err = c.GitHub.SetLabels(ctx, v.remote.ID, send)
+		case "group":
+			err = c.move(ctx, h, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) move(ctx context.Context, h host.Host, v *view) error {
+	var names []string
+	for _, g := range v.groups {
+		if strings.EqualFold(g.Name, c.Group) {
+			if err := c.GitHub.MoveRunner(ctx, v.remote.ID, g.ID); err != nil {
+				return err
+			}
+			rec := v.record
+			rec.ID, rec.Ours, rec.Group = v.remote.ID, true, c.Group
+			return rec.write(h)
+		}
+		names = append(names, plain(g.Name))
+	}
+	return fmt.Errorf("cannot move the runner into group %s: %s has %s; correct runner.group or make the group",
+		c.Group, c.URL.Text, strings.Join(names, ", "))
+}
+
+// page is where a person sees the scope's runners.
+func (c *Config) page() string {
+	base := strings.TrimSuffix(c.URL.Text, "/")
+	if c.URL.Scope == spec.Organization {
+		base = strings.TrimSuffix(base, c.URL.Owner) + "organizations/" + c.URL.Owner
+	}
+	return base + "/settings/actions/runners"
+}
+
+// wordy lists changes in a sentence.
+func wordy(changes []reconcile.Change) string {
+	var parts []string
+	for _, c := range changes {
+		parts = append(parts, fmt.Sprintf("%s is %s, not %s", c.Field, c.Have, c.Want))
+	}
+	return strings.Join(parts, ", ")
+}
