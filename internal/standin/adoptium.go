@@ -1,0 +1,4 @@
+package standin
+
+// HostAdoptium is where Temurin packages come from.
+const HostAdoptium = "packages.adoptium.net"

@@ -1,0 +1,224 @@
+package standin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/standin/runner"
+)
+
+// answer writes a reply of the runners' service.
+func answer(w http.ResponseWriter, a reply) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	if a.body != nil {
+		json.NewEncoder(w).Encode(a.body)
+	}
+}
+
+// pause waits for d unless the caller or the server is gone before.
+func (s *Server) pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.stopped.Done():
+	}
+	return false
+}
+
+// message is the long poll: a job, a refusal, or 202 after a while.
+func (s *Server) message(w http.ResponseWriter, r *http.Request) {
+	expired := time.After(s.windows.Poll)
+	s.enter(r, 1)
+	defer s.enter(r, -1)
+	for {
+		s.mu.Lock()
+		changed := s.broker.changed
+		who, no := s.signedIn(r)
+		if who != nil && s.broker.sessionOf(r.URL.Query().Get("sessionId")) == nil {
+			who, no = nil, badCredentials
+		}
+		var offer *JobState
+		var delay time.Duration
+		if who != nil && !s.occupied(who) {
+			offer, delay = s.choose(who)
+		}
+		s.mu.Unlock()
+		if who == nil {
+			answer(w, no)
+			return
+		}
+		if offer != nil {
+			s.deliver(w, r, offer, delay)
+			return
+		}
+		select {
+		case <-changed:
+		case <-expired:
+			w.WriteHeader(http.StatusAccepted)
+			return
+		case <-s.stopped.Done():
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// enter counts a session's polls, by which it is known to be live.
+func (s *Server) enter(r *http.Request, delta int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open := s.broker.sessionOf(r.URL.Query().Get("sessionId")); open != nil {
+		open.polling += delta
+		open.seen = time.Now()
+	}
+}
+
+// deliver sends the offer after its delay, and takes it back if it is not
+// acquired in time.
+func (s *Server) deliver(w http.ResponseWriter, r *http.Request, j *JobState, delay time.Duration) {
+	s.mu.Lock()
+	offer := j.Offers
+	s.mu.Unlock()
+	if !s.pause(r.Context(), delay) {
+		s.requeue(j, offer)
+		return
+	}
+	s.mu.Lock()
+	j.Delivered = time.Now()
+	s.mu.Unlock()
+	patience := s.windows.Redeliver + s.windows.Acknowledge.Max + s.windows.Acquire.Max
+	time.AfterFunc(patience, func() { s.requeue(j, offer) })
+	answer(w, ok(runner.Message{ID: j.RequestID, Type: runner.MessageJob, Body: runner.Offer{
+		RequestID: j.ID, RunServiceURL: services(r) + "run/",
+	}}))
+	http.NewResponseController(w).Flush()
+}
+
+// held reads which job a runner speaks of; it answers itself if the runner has
+// no business with it. The lock is held when it returns a job.
+func (s *Server) held(w http.ResponseWriter, r *http.Request, acquired bool) (*JobState, *Runner) {
+	var ref runner.JobRef
+	if json.Unmarshal(readAll(r), &ref) != nil {
+		answer(w, refuse(http.StatusBadRequest, "Problems parsing JSON"))
+		return nil, nil
+	}
+	s.mu.Lock()
+	who, no := s.signedIn(r)
+	if who != nil {
+		j := s.job(ref.JobID)
+		if j != nil && j.Runner == who.ID && !j.Over() && j.Acquired.IsZero() != acquired {
+			return j, who
+		}
+		no = refusal(http.StatusNotFound, runner.KindGone, "The job is not this runner's")
+	}
+	s.mu.Unlock()
+	answer(w, no)
+	return nil, nil
+}
+
+func (s *Server) acknowledge(w http.ResponseWriter, r *http.Request) {
+	j, _ := s.held(w, r, false)
+	if j == nil {
+		return
+	}
+	j.Acknowledged = time.Now()
+	window := s.windows.Acknowledge.pick(s.rand)
+	s.mu.Unlock()
+	s.pause(r.Context(), window)
+	answer(w, ok(map[string]any{}))
+}
+
+// acquire makes the job the runner's in the middle of its round trip: from
+// there on the server counts on it, though the runner does not know yet.
+func (s *Server) acquire(w http.ResponseWriter, r *http.Request) {
+	body := readAll(r)
+	s.mu.Lock()
+	window := s.windows.Acquire.pick(s.rand)
+	s.mu.Unlock()
+	if !s.pause(r.Context(), window/2) {
+		return
+	}
+	r.Body = bodyOf(body)
+	j, who := s.held(w, r, false)
+	if j == nil {
+		return
+	}
+	j.Acquired, j.lease, who.Busy = time.Now(), time.Now().Add(s.windows.Lease), true
+	j.spawn = s.windows.Spawn.pick(s.rand)
+	content := runner.JobMessage{
+		RequestID: j.RequestID, JobID: j.ID, PlanID: "plan-" + j.ID[:8], DisplayName: j.Name,
+		Repository: j.Repository, Workflow: j.Workflow, RunID: 1000 + j.RequestID, RunAttempt: 1,
+		Script: j.Script, SleepMS: j.Sleep.Milliseconds(), Env: j.Env,
+		RenewMS: s.windows.RenewEvery.Milliseconds(), SpawnMS: j.spawn.Milliseconds(),
+	}
+	s.broker.wake()
+	s.mu.Unlock()
+	go s.watchLease(j)
+	s.pause(r.Context(), window/2)
+	answer(w, ok(content))
+}
+
+func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
+	j, _ := s.held(w, r, true)
+	if j == nil {
+		return
+	}
+	window := time.Duration(0)
+	if j.Renewed.IsZero() {
+		j.Renewed = time.Now()
+		window = s.windows.Renew.pick(s.rand)
+	}
+	j.lease = time.Now().Add(s.windows.Lease)
+	s.broker.wake()
+	s.mu.Unlock()
+	s.pause(r.Context(), window)
+	answer(w, ok(map[string]any{"lockedUntil": time.Now().Add(s.windows.Lease).UTC().Format(time.RFC3339)}))
+}
+
+func (s *Server) workerStarted(w http.ResponseWriter, r *http.Request) {
+	var ref runner.JobRef
+	body := readAll(r)
+	json.Unmarshal(body, &ref) // held refuses what is no JSON
+	r.Body = bodyOf(body)
+	j, _ := s.held(w, r, true)
+	if j == nil {
+		return
+	}
+	j.Started, j.PID = time.Now(), ref.PID
+	s.broker.wake()
+	s.mu.Unlock()
+	answer(w, ok(map[string]any{}))
+}
+
+// complete ends a job. One that its runner cancelled is lost.
+func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
+	var done runner.Completion
+	body := readAll(r)
+	json.Unmarshal(body, &done) // held refuses what is no JSON
+	r.Body = bodyOf(body)
+	j, who := s.held(w, r, true)
+	if j == nil {
+		return
+	}
+	j.Ended, j.Result, j.Reason, j.Log, j.Summary = time.Now(), done.Result, done.Reason, done.Log, done.Summary
+	if done.Result == runner.Canceled || done.Result == runner.Abandoned {
+		j.Lost = done.Result + ": " + done.Reason
+	}
+	who.Busy = false
+	if who.Ephemeral {
+		s.unregister(who.ID)
+	}
+	s.broker.wake()
+	s.mu.Unlock()
+	answer(w, ok(map[string]any{}))
+}

@@ -1,0 +1,230 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A job is one job in the worker.
+type job struct {
+	JobMessage
+	ctx   context.Context
+	root  string
+	work  string
+	env   []string
+	files map[string]string // GITHUB_ENV and friends: variable to path
+	log   bytes.Buffer
+}
+
+// workerMain is Runner.Worker spawnclient IN OUT: it reads the job from one
+// descriptor, runs hooks and script, and reports on the other. SIGINT cancels
+// the job; the death of its listener does not.
+func workerMain(root string, args []string) int {
+	if len(args) != 3 || args[0] != "spawnclient" {
+		fmt.Fprintln(os.Stderr, "Runner.Worker is started by Runner.Listener")
+		return exitTerminated
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE)
+	t := newTrace(root, "Worker")
+	defer t.close()
+	in, out, err := pipes(args[1], args[2])
+	if err != nil {
+		t.fail("%v", err)
+		return codes[Failed]
+	}
+	t.count("WorkerWaitingForJobMessage")
+	j := &job{ctx: ctx, root: root}
+	if err := json.NewDecoder(in).Decode(&j.JobMessage); err != nil {
+		t.fail("%v", err)
+		return codes[Failed]
+	}
+	t.count(fmt.Sprintf("WorkerJobMessageReceived_%d", j.RequestID))
+	t.info("Worker", "Job message received: %s", j.JobID)
+	result := j.perform()
+	t.info("Worker", "Job completed with result: %s", result.Result)
+	t.count(fmt.Sprintf("WorkerJobCompleted_%d", j.RequestID))
+	json.NewEncoder(out).Encode(result)
+	return codes[result.Result]
+}
+
+func pipes(in, out string) (*os.File, *os.File, error) {
+	read, err := strconv.Atoi(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	write, err := strconv.Atoi(out)
+	if err != nil {
+		return nil, nil, err
+	}
+	syscall.CloseOnExec(read)
+	syscall.CloseOnExec(write)
+	return os.NewFile(uintptr(read), "in"), os.NewFile(uintptr(write), "out"), nil
+}
+
+// perform runs the job: the started hook, the script and the sleep, and the
+// completed hook whatever came before.
+func (j *job) perform() Completion {
+	if err := j.prepare(); err != nil {
+		return Completion{JobID: j.JobID, Result: Failed, Reason: err.Error()}
+	}
+	err := j.hook("ACTIONS_RUNNER_HOOK_JOB_STARTED")
+	if err == nil && j.Script != "" {
+		err = j.step(j.ctx, "bash", "-e", "-c", j.Script)
+	}
+	if err == nil {
+		sleep(j.ctx, time.Duration(j.SleepMS)*time.Millisecond)
+	}
+	cancelled := j.ctx.Err() != nil
+	if last := j.hook("ACTIONS_RUNNER_HOOK_JOB_COMPLETED"); err == nil {
+		err = last
+	}
+	summary, _ := os.ReadFile(j.files["GITHUB_STEP_SUMMARY"])
+	c := Completion{JobID: j.JobID, Result: Succeeded, Log: j.log.String(), Summary: string(summary)}
+	if err != nil {
+		c.Result, c.Reason = Failed, err.Error()
+	}
+	if cancelled {
+		c.Result, c.Reason = Canceled, canceled().Reason
+	}
+	j.reap()
+	os.RemoveAll(filepath.Join(j.work, "_temp"))
+	return c
+}
+
+// prepare makes the job's directories and its environment.
+func (j *job) prepare() error {
+	settings, err := readSettings(j.root)
+	if err != nil {
+		return err
+	}
+	if j.work = settings.WorkFolder; !filepath.IsAbs(j.work) {
+		j.work = filepath.Join(j.root, j.work)
+	}
+	_, repo, _ := strings.Cut(j.Repository, "/")
+	workspace, temp := filepath.Join(j.work, repo, repo), filepath.Join(j.work, "_temp")
+	os.RemoveAll(temp)
+	for _, dir := range []string{workspace, filepath.Join(temp, "_runner_file_commands")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	set := map[string]string{
+		"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": workspace, "GITHUB_REPOSITORY": j.Repository,
+		"GITHUB_WORKFLOW": j.Workflow, "GITHUB_JOB": j.DisplayName, "GITHUB_RUN_ID": strconv.FormatInt(j.RunID, 10),
+		"GITHUB_RUN_ATTEMPT": strconv.Itoa(j.RunAttempt), "GITHUB_SERVER_URL": serverOf(settings.GitHubURL),
+		"RUNNER_NAME": settings.AgentName, "RUNNER_OS": "Linux", "RUNNER_TEMP": temp, "RUNNER_WORKSPACE": filepath.Dir(workspace),
+		"RUNNER_TOOL_CACHE": filepath.Join(j.work, "_tool"), "RUNNER_TRACKING_ID": "github_" + j.JobID,
+	}
+	j.files = map[string]string{}
+	for name, file := range map[string]string{
+		"GITHUB_ENV": "set_env", "GITHUB_PATH": "add_path", "GITHUB_OUTPUT": "set_output", "GITHUB_STEP_SUMMARY": "step_summary",
+	} {
+		j.files[name] = filepath.Join(temp, "_runner_file_commands", file+"_"+j.JobID)
+		set[name] = j.files[name]
+		if err := os.WriteFile(j.files[name], nil, 0o644); err != nil {
+			return err
+		}
+	}
+	j.env = os.Environ()
+	for name, value := range set {
+		j.env = append(j.env, name+"="+value)
+	}
+	return nil
+}
+
+func serverOf(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+// hook runs the hook that the worker's environment names, as bash -e PATH with
+// the path unquoted. It ends with the job's cancellation only if it started before.
+func (j *job) hook(variable string) error {
+	path := os.Getenv(variable)
+	if path == "" {
+		return nil
+	}
+	if !strings.HasSuffix(path, ".sh") {
+		return fmt.Errorf("%s is not a valid path to a script. Make sure it ends in '.sh', '.ps1' or '.js'.", path)
+	}
+	if !exists(path) {
+		return fmt.Errorf("File doesn't exist: %s", path)
+	}
+	return j.step(context.WithoutCancel(j.ctx), append([]string{"bash", "-e"}, strings.Fields(path)...)...)
+}
+
+// step runs one command in the workspace; job variables do not reach hooks, so
+// only the script sees Env and what GITHUB_ENV and GITHUB_PATH were given.
+func (j *job) step(ctx context.Context, argv ...string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 2 * time.Second
+	cmd.Stdout, cmd.Stderr, cmd.Env = &j.log, &j.log, j.env
+	if argv[1] == "-e" && len(argv) > 2 && argv[2] == "-c" {
+		cmd.Env = append(j.env, j.exported()...)
+	}
+	for _, entry := range j.env {
+		if dir, ok := strings.CutPrefix(entry, "GITHUB_WORKSPACE="); ok {
+			cmd.Dir = dir
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte("500"), 0)
+	err := cmd.Wait()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return fmt.Errorf("Process completed with exit code %d.", ended.ExitCode())
+	}
+	return err
+}
+
+// exported is what the script sees beyond the hooks' environment.
+func (j *job) exported() []string {
+	var env []string
+	for name, value := range j.Env {
+		env = append(env, name+"="+value)
+	}
+	given, _ := os.ReadFile(j.files["GITHUB_ENV"])
+	for line := range strings.SplitSeq(string(given), "\n") {
+		if name, _, ok := strings.Cut(line, "="); ok && name != "NODE_OPTIONS" {
+			env = append(env, line)
+		}
+	}
+	paths, _ := os.ReadFile(j.files["GITHUB_PATH"])
+	if dirs := strings.Fields(string(paths)); len(dirs) > 0 {
+		env = append(env, "PATH="+strings.Join(dirs, ":")+":"+os.Getenv("PATH"))
+	}
+	return env
+}
+
+// reap kills what the job left behind: every process that still carries its
+// tracking id. A daemon that cleared it lives on.
+func (j *job) reap() {
+	mark := []byte("RUNNER_TRACKING_ID=github_" + j.JobID + "\x00")
+	procs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range procs {
+		data, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(data, mark) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
