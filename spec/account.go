@@ -1,13 +1,10 @@
 package spec
 
-import (
-	"regexp"
-	"slices"
-)
+import "slices"
 
 // accountName is what useradd takes on Debian and Ubuntu without
-// --badname (shadow, lib/chkname.c), without the trailing $ of Samba.
-var accountName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+// --badname (shadow, lib/chkname.c), but for the trailing $ of Samba.
+func accountName(s string) bool { return word(s, lower+"_", lower+digits+"_-", 32) }
 
 // Groups whose members can become root, which makes every job root.
 var rootGroups = []string{"adm", "disk", "docker", "incus-admin", "kvm", "libvirt", "lxd", "root", "shadow", "sudo", "wheel"}
@@ -55,7 +52,7 @@ func (l *loader) userName(f *field) string {
 		l.fault(f, "name an account of its own, such as gha-runner", "jobs must not run as root")
 	case name == "nobody":
 		l.fault(f, "name an account of its own, such as gha-runner", "nobody is shared by other services")
-	case !accountName.MatchString(name):
+	case !accountName(name):
 		l.fault(f, "use lower-case letters, digits, _ and -, a letter first, at most 32", "%s is not a name that useradd takes", quote(name))
 	default:
 		return name

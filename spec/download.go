@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -53,10 +52,18 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+// hostName tells whether s can be a name in the DNS.
+func hostName(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if !word(label, alnum, alnum+"-", 63) || strings.HasSuffix(label, "-") {
+			return false
+		}
+	}
+	return len(s) <= 253
+}
 
 func validHost(u *url.URL) bool {
-	if _, err := netip.ParseAddr(u.Hostname()); err != nil && (!hostName.MatchString(u.Hostname()) || len(u.Hostname()) > 253) {
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil && !hostName(u.Hostname()) {
 		return false
 	}
 	if u.Port() == "" {
@@ -66,12 +73,10 @@ func validHost(u *url.URL) bool {
 	return err == nil && port > 0
 }
 
-var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
 // sha256 returns a digest as 64 lower-case hex digits.
 func (l *loader) sha256(f *field) string {
 	s := strings.TrimPrefix(strings.ToLower(f.text()), "sha256:")
-	if !f.has() || digest.MatchString(s) {
+	if !f.has() || len(s) == 64 && only(s, "0123456789abcdef") {
 		return s
 	}
 	l.fault(f, "paste what sha256sum prints", "%s is not a SHA-256: 64 hex digits, this has %d characters", quote(f.text()), len(s))

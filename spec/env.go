@@ -1,12 +1,11 @@
 package spec
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+func envName(s string) bool { return word(s, lower+upper+"_", alnum+"_", 255) }
 
 // env reads the variables of jobs. They are written to the runner's .env, one
 // a line, and everything on the host can read them.
@@ -26,7 +25,7 @@ func (l *loader) env(f *field, jdk bool) map[string]string {
 func envFault(name, value string, jdk bool) (hint, msg string) {
 	upper := strings.ToUpper(name)
 	switch {
-	case !envName.MatchString(name):
+	case !envName(name):
 		return "use letters, digits and _", quote(name) + " is not a name for a variable"
 	case strings.HasPrefix(upper, "ACTIONS_RUNNER_") || strings.HasPrefix(upper, "RUNNER_") || strings.HasPrefix(upper, "GITHUB_"):
 		return "remove it", "variables that begin so steer the runner itself; it and benchctl set them"

@@ -1,9 +1,6 @@
 package spec
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Vendors of a JDK that need no further words.
 const (
@@ -20,7 +17,7 @@ const (
 	temurinFingerprint = "3B04D753C9050D9A5D343F39843C48A565F8F04B"
 )
 
-var majorVersion = regexp.MustCompile(`^[1-9][0-9]?$`)
+func majorVersion(s string) bool { return word(s, "123456789", digits, 2) }
 
 func (l *loader) jdk(f *field) *JDK {
 	if !f.has() {
@@ -69,8 +66,8 @@ func (l *loader) jdkVersion(f *field) string {
 		major, _, _ = strings.Cut(rest, ".")
 	}
 	switch {
-	case !f.has() || majorVersion.MatchString(v):
-	case cut && majorVersion.MatchString(major):
+	case !f.has() || majorVersion(v):
+	case cut && majorVersion(major):
 		l.fault(f, "write "+major, "%s says more than the major version, which is all that can be chosen", quote(v))
 	default:
 		l.fault(f, "write a major version such as 21", "%s is not a major version of Java", quote(v))
@@ -105,13 +102,11 @@ func (l *loader) repository(f *field, temurin bool) *AptRepository {
 	return r
 }
 
-var fullFingerprint = regexp.MustCompile(`^[0-9A-F]{40}$`)
-
 // fingerprint returns 40 upper-case hex digits.
 func (l *loader) fingerprint(f *field) string {
 	print := strings.TrimPrefix(strings.ToUpper(strings.Join(strings.Fields(f.text()), "")), "0X")
 	switch {
-	case !f.has() || fullFingerprint.MatchString(print):
+	case !f.has() || len(print) == 40 && only(print, "0123456789ABCDEF"):
 		return print
 	case len(print) == 8 || len(print) == 16:
 		l.fault(f, "take all 40 digits from `gpg --show-keys --with-fingerprint`", "%s is a key ID, which can be forged", quote(f.text()))

@@ -2,14 +2,13 @@ package spec
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
 
 // A path of the spec ends in unit files, in scripts and on command lines: it
 // holds nothing that any of them gives a meaning (spaces, quotes, %, $).
-var plainPath = regexp.MustCompile(`^/[A-Za-z0-9._@+/-]*$`)
+const pathChars = alnum + "/._@+-"
 
 // absolute returns a field's path when it is absolute, clean and plain.
 func (l *loader) absolute(f *field) string {
@@ -24,7 +23,7 @@ func (l *loader) absolute(f *field) string {
 		l.fault(f, "write the whole path, from /", "%s is not a path: nothing is expanded here", quote(p))
 	case !strings.HasPrefix(p, "/"):
 		l.fault(f, "write the whole path, from /", "%s is not an absolute path", quote(p))
-	case !plainPath.MatchString(p):
+	case !only(p, pathChars):
 		l.fault(f, "use letters, digits, / and ._@+- alone", "%s holds a character that a systemd unit or a shell gives a meaning", quote(p))
 	case path.Clean(p) != p:
 		l.fault(f, "write "+path.Clean(p), "%s is not in its shortest form", quote(p))

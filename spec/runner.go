@@ -3,13 +3,10 @@ package spec
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 )
-
-var threeNumbers = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
 // Latest is the version that an attended apply resolves.
 const Latest = "latest"
@@ -62,11 +59,11 @@ func (l *loader) runnerVersion(f *field) string {
 	v := f.text()
 	bare := strings.TrimPrefix(v, "v")
 	switch {
-	case !f.has() || v == Latest || threeNumbers.MatchString(v):
+	case !f.has() || v == Latest || numbers(v, 3):
 		return v
-	case threeNumbers.MatchString(bare):
+	case numbers(bare, 3):
 		l.fault(f, "write "+bare, "%s is the name of a tag, not a version", quote(v))
-	case threeNumbers.MatchString(v + ".0"):
+	case numbers(v, 2):
 		l.fault(f, fmt.Sprintf("did you mean %s.0?", v), "%s is not a version of the runner: those have three numbers", quote(v))
 	default:
 		l.fault(f, "write three numbers such as 2.336.0, or latest", "%s is not a version of the runner", quote(v))
@@ -79,7 +76,7 @@ const Hostname = "{hostname}"
 
 // runnerName allows what is safe in the root-run scripts and the unit's name
 // that GitHub's own tools would put it into, and no more.
-var runnerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+func runnerName(s string) bool { return word(s, alnum+"._-", alnum+"._-", 64) }
 
 func (l *loader) runnerName(f *field) string {
 	name := f.text()
@@ -90,7 +87,7 @@ func (l *loader) runnerName(f *field) string {
 		l.fault(f, "write {hostname}-bench", "only {hostname} is replaced in %s", quote(name))
 	case name == "" || len(plain) > 64:
 		l.fault(f, "use 1 to 64 characters", "%s is too short or too long for a name", quote(name))
-	case !runnerName.MatchString(plain):
+	case !runnerName(plain):
 		l.fault(f, "use letters, digits, dot, _ and -", "%s is not a name for a runner", quote(name))
 	}
 	return name
@@ -100,7 +97,7 @@ func (l *loader) runnerName(f *field) string {
 // the result is no name for a runner.
 func (r Runner) ResolveName(hostname string) (string, error) {
 	name := strings.ReplaceAll(r.Name, Hostname, hostname)
-	if !runnerName.MatchString(name) {
+	if !runnerName(name) {
 		return "", fmt.Errorf("cannot name the runner %q: a name has 1 to 64 of letters, digits, dot, _ and -; set runner.name", name)
 	}
 	return name, nil
@@ -121,7 +118,7 @@ func (l *loader) workDir(f *field, installDir string) string {
 	switch {
 	case dir == "" || dir == "." || path.Clean(dir) != dir || first == "..":
 		l.fault(f, "write a plain name such as _work", "%s is not a directory below installDir", quote(dir))
-	case !plainPath.MatchString("/" + dir):
+	case !only(dir, pathChars):
 		l.fault(f, "use letters, digits, / and ._@+- alone", "%s holds a character that a systemd unit or a shell gives a meaning", quote(dir))
 	case slices.Contains([]string{"bin", "externals", "_diag"}, first) || strings.HasPrefix(first, "bin.") || strings.HasPrefix(first, "externals."):
 		l.fault(f, "use _work", "%s is the runner's own", quote(first))

@@ -14,44 +14,50 @@ func (l *loader) schedule(f *field) *Schedule {
 	if !f.has() {
 		return nil
 	}
-	expr, splay := f.get("cron"), f.get("splay")
-	s := &Schedule{Cron: expr.text()}
-	gap := l.cron(expr, s)
-	d, err := time.ParseDuration(splay.text())
-	switch {
-	case err != nil:
-		l.fault(splay, "write a duration such as 90s or 5m", "%s is not a duration", quote(splay.text()))
-	case d < 0:
-		l.fault(splay, "write a duration such as 90s or 5m", "a delay cannot be negative")
-	case d >= gap && gap > 0 && d > 0:
-		l.fault(splay, "shorten splay, or let the passes be rarer", "a delay of up to %s does not fit between two passes, which are %s apart", d, gap)
-	}
-	s.Splay = d
+	s := &Schedule{Cron: f.get("cron").text()}
+	sched := l.cron(f.get("cron"), s.Cron)
+	s.Splay = l.splay(f.get("splay"), sched)
 	return s
 }
 
-// cron checks the expression and returns the shortest time between two
-// passes, or 0 when there is none to speak of.
-func (l *loader) cron(f *field, s *Schedule) time.Duration {
+// cron checks the expression; nil when it is of no use.
+func (l *loader) cron(f *field, expr string) cron.Schedule {
 	if !f.has() {
-		return 0
+		return nil
 	}
-	sched, err := parseCron(s.Cron)
+	sched, err := parseCron(expr)
 	if err != nil {
 		hint := "write five fields such as */30 * * * *, or @hourly"
-		if strings.HasPrefix(s.Cron, "@") {
-			hint = suggest(s.Cron, "one of", cronWords)
+		if strings.HasPrefix(expr, "@") {
+			hint = suggest(expr, "one of", cronWords)
 		}
 		l.fault(f, hint, "%v", err)
-		return 0
+		return nil
 	}
-	gap := shortestGap(sched)
-	if gap == 0 {
-		l.fault(f, "check day and month", "%s never comes", quote(s.Cron))
-	} else if gap < time.Minute {
-		l.warn(f, "@every 1m or more", "a pass every %s leaves the host no quiet", gap)
+	if sched.Next(epoch).IsZero() {
+		l.fault(f, "check day and month", "%s never comes", quote(expr))
+		return nil
 	}
-	return gap
+	if every, ok := sched.(cron.ConstantDelaySchedule); ok && every.Delay < time.Minute {
+		l.warn(f, "@every 1m or more", "a pass every %s leaves the host no quiet", every.Delay)
+	}
+	return sched
+}
+
+// splay checks the delay, which must fit between two passes.
+func (l *loader) splay(f *field, sched cron.Schedule) time.Duration {
+	d, err := time.ParseDuration(f.text())
+	switch {
+	case err != nil:
+		l.fault(f, "write a duration such as 90s or 5m", "%s is not a duration", quote(f.text()))
+	case d < 0:
+		l.fault(f, "write a duration such as 90s or 5m", "a delay cannot be negative")
+	case d > 0 && sched != nil:
+		if gap := shortestGap(sched); gap > 0 && d >= gap {
+			l.fault(f, "shorten splay, or let the passes be rarer", "a delay of up to %s does not fit between two passes, which are %s apart", d, gap)
+		}
+	}
+	return d
 }
 
 // Next is the first pass after a time, in that time's location unless the
@@ -68,7 +74,7 @@ func (s *Schedule) Next(after time.Time) time.Time {
 // not depend on the day.
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// shortestGap looks at some passes in a row; 0 means that there is none.
+// shortestGap looks at some passes in a row; 0 means that there is only one.
 func shortestGap(sched cron.Schedule) time.Duration {
 	at := sched.Next(epoch)
 	var gap time.Duration
@@ -104,14 +110,18 @@ func parseCron(expr string) (cron.Schedule, error) {
 	if len(fields) != 5 {
 		return nil, fmt.Errorf("%s has %d fields, and a schedule has five: minute hour day month weekday", quote(rest), len(fields))
 	}
+	sched, err := standard(expr)
+	if err == nil {
+		return sched, nil
+	}
 	for i, name := range cronFields {
 		alone := []string{"*", "*", "*", "*", "*"}
 		alone[i] = fields[i]
 		if _, err := standard(strings.Join(alone, " ")); err != nil {
-			return nil, fmt.Errorf("%s is not a %s", quote(fields[i]), name)
+			return nil, fmt.Errorf("%s does not fit the field %s", quote(fields[i]), name)
 		}
 	}
-	return standard(expr)
+	return nil, fmt.Errorf("%s is not a schedule", quote(expr))
 }
 
 // cronZone checks the time zone and returns what follows it.

@@ -11,18 +11,22 @@ import (
 // https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats
 var secretShapes = []struct {
 	what, sign string // sign is in every secret of the shape
-	shape      *regexp.Regexp
+	shape      func() *regexp.Regexp
 }{
-	{"a GitHub token", "gh", regexp.MustCompile(`\bgh[a-z]_[A-Za-z0-9_.-]{16,}`)},
-	{"a GitHub token", "github_pat_", regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{16,}`)},
-	{"a private key", "PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?s:.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\z))`)},
+	{"a GitHub token", "ghp_", pattern(`ghp_[A-Za-z0-9_.-]{16,}`)},
+	{"a GitHub token", "gho_", pattern(`gho_[A-Za-z0-9_.-]{16,}`)},
+	{"a GitHub token", "ghu_", pattern(`ghu_[A-Za-z0-9_.-]{16,}`)},
+	{"a GitHub token", "ghs_", pattern(`ghs_[A-Za-z0-9_.-]{16,}`)},
+	{"a GitHub token", "ghr_", pattern(`ghr_[A-Za-z0-9_.-]{16,}`)},
+	{"a GitHub token", "github_pat_", pattern(`github_pat_[A-Za-z0-9_]{16,}`)},
+	{"a private key", "PRIVATE KEY", pattern(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?s:.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\z))`)},
 }
 
 // What is not refused by its shape but never shown: what stands behind a key
 // that is named like a secret, and a password in a URL.
-var unshown = []*regexp.Regexp{
-	regexp.MustCompile(`(?im)[\w-]*(?:token|passwd|password|secret|pat|api_?key)["']?[ \t]*[:=][ \t]+(\S.*)$`),
-	regexp.MustCompile(`://([^/@\s"'?#]+)@`),
+var unshown = []func() *regexp.Regexp{
+	pattern(`(?im)[\w-]*(?:token|passwd|password|secret|pat|api_?key)["']?[ \t]*[:=][ \t]+(\S.*)$`),
+	pattern(`://([^/@\s"'?#]+)@`),
 }
 
 // refuseSecrets reports every secret in the text at its place.
@@ -31,7 +35,7 @@ func (l *loader) refuseSecrets() {
 		if !bytes.Contains(l.src.text, []byte(s.sign)) {
 			continue
 		}
-		for _, at := range s.shape.FindAllIndex(l.src.text, maxProblems) {
+		for _, at := range s.shape().FindAllIndex(l.src.text, maxProblems) {
 			before := l.src.text[:at[0]]
 			line := 1 + bytes.Count(before, []byte("\n"))
 			col := 1 + len([]rune(string(before[bytes.LastIndexByte(before, '\n')+1:])))
@@ -41,16 +45,23 @@ func (l *loader) refuseSecrets() {
 	}
 }
 
-// mask puts a * in the place of every character of a secret. Lines and
-// columns stay what they were.
+// mask puts a * in the place of every character of what must not be shown.
+// Lines and columns stay what they were.
 func mask(s string) string {
+	s = maskSecrets(s)
+	for _, shape := range unshown {
+		s = maskGroup(shape(), 1, s)
+	}
+	return s
+}
+
+// maskSecrets is the part of mask that has to see a text as a whole: a key has
+// many lines.
+func maskSecrets(s string) string {
 	for _, secret := range secretShapes {
 		if strings.Contains(s, secret.sign) {
-			s = maskGroup(secret.shape, 0, s)
+			s = maskGroup(secret.shape(), 0, s)
 		}
-	}
-	for _, shape := range unshown {
-		s = maskGroup(shape, 1, s)
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,7 +24,7 @@ func (l *loader) service(f *field) Service {
 	return s
 }
 
-var directiveName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`)
+func directiveName(s string) bool { return word(s, upper, alnum, 64) }
 
 // Directives that benchctl decides, since a law rests on each: who runs, what
 // is executed, how it is stopped, what is told to whom.
@@ -67,7 +66,7 @@ func (l *loader) directives(f *field, cpus bool) map[string]string {
 func directiveFault(name, value string, cpus bool) (hint, msg string) {
 	begins := func(p string) bool { return strings.HasPrefix(name, p) }
 	switch {
-	case !directiveName.MatchString(name):
+	case !directiveName(name):
 		return "see systemd.exec(5)", quote(name) + " is not the name of a directive"
 	case slices.Contains(ownDirectives, name):
 		if hint = insteadOf[name]; hint == "" {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,12 +44,17 @@ func (l *loader) validate(root *field) {
 	for _, p := range l.found {
 		told[p.Path] = p.Severity == Error || told[p.Path]
 	}
-	for _, leaf := range leaves(invalid) {
+	all := leaves(invalid) // in random order, of which the first about a field is said
+	slices.SortFunc(all, func(a, b *jsonschema.ValidationError) int {
+		return cmp.Or(cmp.Compare(a.InstanceLocation, b.InstanceLocation), cmp.Compare(a.KeywordLocation, b.KeywordLocation))
+	})
+	for _, leaf := range all {
 		f := root.find(leaf.InstanceLocation)
 		keyword := path.Base(leaf.KeywordLocation)
 		say := shapeWords[keyword]
 		if say != nil && (!told[f.path] || keyword == "required") {
 			say(l, f)
+			told[f.path] = true
 		}
 	}
 }
@@ -135,7 +141,7 @@ func scalarHint(f *field) string {
 		return "write true"
 	case allows(f.schema, "boolean") && slices.Contains([]string{"no", "off", "n", "0", "false"}, strings.ToLower(v)):
 		return "write false"
-	case allows(f.schema, "integer") && plainInteger.MatchString(v):
+	case allows(f.schema, "integer") && plainInteger(v):
 		return "write it without quotes"
 	case allows(f.schema, "object"):
 		return "known keys: " + strings.Join(slices.Sorted(maps.Keys(f.schema.Properties)), ", ")
@@ -153,8 +159,11 @@ func (l *loader) notOneOf(f *field) {
 			"this benchctl understands version %s, not %s", strings.Join(words, ", "), quote(f.node.Value))
 		return
 	}
-	if _, ok := f.value.(string); ok {
-		l.fault(f, suggest(f.node.Value, "one of", words), "%s is not one of %s", quote(f.node.Value), strings.Join(words, ", "))
+	if typed, ok := f.value.(string); ok {
+		if typed == "false" || typed == "no" {
+			typed = "off"
+		}
+		l.fault(f, suggest(typed, "one of", words), "%s is not one of %s", quote(f.node.Value), strings.Join(words, ", "))
 	}
 }
 
@@ -186,7 +195,9 @@ func (l *loader) unknown(f *field, key *yaml.Node) {
 	if nearest(key.Value, known) == "" {
 		if secretName(key.Value) {
 			hint = "credentials are not part of this file: see github.tokenFile, or set GITHUB_TOKEN"
-		} else if elsewhere := keyElsewhere(shape(), "", key.Value); elsewhere != "" {
+		} else if elsewhere := keyElsewhere(shape(), "", key.Value); elsewhere == key.Value {
+			hint = "did you mean the " + elsewhere + " at the top level, which is not indented?"
+		} else if elsewhere != "" {
 			hint = "did you mean " + elsewhere + "?"
 		}
 	}
@@ -197,7 +208,7 @@ func (l *loader) unknown(f *field, key *yaml.Node) {
 func keyElsewhere(s *jsonschema.Schema, at, key string) string {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		here := join(at, name)
-		if name == key && at != "" {
+		if name == key {
 			return here
 		}
 		if found := keyElsewhere(s.Properties[name], here, key); found != "" {
@@ -217,7 +228,7 @@ func (f *field) root() *field {
 // example is the schema's first example of a field, as it would be typed.
 func example(f *field) string {
 	if len(f.schema.Examples) == 0 {
-		return "..."
+		return "with " + strings.Join(f.schema.Required, " and ")
 	}
 	s := fmt.Sprint(f.schema.Examples[0])
 	if strings.HasPrefix(s, "{") || strings.HasPrefix(s, "*") {
@@ -236,5 +247,8 @@ func exampleHint(f *field) string {
 	if f.schema.Properties != nil {
 		return "known keys: " + strings.Join(slices.Sorted(maps.Keys(f.schema.Properties)), ", ")
 	}
-	return "see the key's description in the schema"
+	if f.schema.Default != nil && !allows(f.schema, "object") {
+		return fmt.Sprint("for example ", f.schema.Default)
+	}
+	return "write NAME: VALUE"
 }

@@ -3,7 +3,10 @@
 // no machine.
 package spec
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Spec is a runner.yaml with every default filled in that does not depend
 // on the host. The zero value is not a valid Spec; [Load] makes one.
@@ -86,6 +89,9 @@ type Service struct {
 	CPUs       string            // a CPU list such as 2-5,8; "" is no restriction
 	Directives map[string]string // merged last into [Service]
 }
+
+// Has tells whether jobs need something beyond the sandbox's default.
+func (s Service) Has(need string) bool { return slices.Contains(s.Needs, need) }
 
 // Governor is the cpufreq governor wanted on every policy.
 type Governor struct {

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -70,6 +70,7 @@ var syntaxWords = []struct{ theirs, msg, hint string }{
 	{"unknown anchor", "aliases are not used in this file", "write the value out"},
 	{"exceeded max depth", "the nesting is too deep", "nothing in this file is nested deeper than four levels"},
 	{"found character that cannot start any token", "no value can begin with this character", "put the value in quotes"},
+	{"alphabetic or numeric character", "a value that begins with * or & must be in quotes", `for example "*/30 * * * *"`},
 	{"found incompatible YAML document", "this version of YAML is not understood", "remove the %YAML line"},
 }
 
@@ -83,16 +84,38 @@ func (l *loader) syntax(err error) {
 		}
 	}
 	line := l.brokenLine(err)
-	text := bytes.Split(l.src.text, []byte("\n"))[line-1]
-	rest := bytes.TrimLeft(text, " ")
-	col := 1 + len(text) - len(rest)
-	if bytes.HasPrefix(rest, []byte("\t")) {
-		msg, hint = "a tab is used to indent", "YAML wants spaces: use two"
+	lines := bytes.SplitAfter(l.src.text, []byte("\n"))
+	above := len(bytes.Join(lines[:line-1], nil))
+	text := string(bytes.TrimRight(lines[line-1], "\r\n"))
+	good := l.goodPart(above, len(text))
+	rest := strings.TrimLeft(text, " ")
+	if strings.HasPrefix(rest, "\t") {
+		msg, hint, good = "a tab is used to indent", "YAML wants spaces: use two", len(text)-len(rest)
 	}
-	l.at(line, col, "", msg, hint)
+	l.at(line, 1+utf8.RuneCountInString(text[:good]), "", msg, hint)
 }
 
-var libraryLine = regexp.MustCompile(`^yaml: line (\d+):`)
+// goodPart is how many bytes of a line, which begins at an offset of the text,
+// leave the text YAML: the column after it is where the trouble begins.
+func (l *loader) goodPart(above, length int) int {
+	if above+length > smallEnough {
+		return 0
+	}
+	for n := length; n > 0; n-- {
+		part := l.src.text[:above+n]
+		if part[len(part)-1] == ' ' || !utf8.Valid(part) {
+			continue
+		}
+		if _, err := decode(part); err == nil {
+			rest := l.src.text[above+n : above+length]
+			return length - len(bytes.TrimLeft(rest, " "))
+		}
+	}
+	line := l.src.text[above : above+length]
+	return length - len(bytes.TrimLeft(line, " "))
+}
+
+var libraryLine = pattern(`^yaml: line (\d+):`)
 
 // smallEnough is the most bytes for which every beginning of the file is tried.
 const smallEnough = 16 << 10
@@ -104,7 +127,7 @@ func (l *loader) brokenLine(err error) int {
 	lines := bytes.SplitAfter(l.src.text, []byte("\n"))
 	if len(l.src.text) > smallEnough {
 		line := 1
-		if m := libraryLine.FindStringSubmatch(err.Error()); m != nil {
+		if m := libraryLine().FindStringSubmatch(err.Error()); m != nil {
 			line, _ = strconv.Atoi(m[1])
 		}
 		return min(max(line, 1), len(lines))

@@ -16,7 +16,7 @@ const MaxSize = 1 << 20
 type source struct {
 	file  string
 	text  []byte
-	lines []string // masked; made when the first problem is
+	lines []string // secrets masked; made when the first problem is
 }
 
 // excerptWidth is how many characters of a line are shown.
@@ -25,10 +25,10 @@ const excerptWidth = 100
 // problem is a Problem at a place of the file. What it quotes is masked.
 func (s *source) problem(line, col int, path, msg, hint string) Problem {
 	if s.lines == nil {
-		s.lines = strings.Split(mask(string(s.text)), "\n")
+		s.lines = strings.Split(maskSecrets(string(s.text)), "\n")
 	}
 	line = min(max(line, 1), len(s.lines))
-	runes := []rune(strings.TrimSuffix(s.lines[line-1], "\r"))
+	runes := []rune(mask(strings.TrimSuffix(s.lines[line-1], "\r")))
 	col = min(max(col, 1), len(runes)+1)
 	p := Problem{File: s.file, Line: line, Col: col, Path: printable(mask(path)),
 		Severity: Error, Msg: mask(msg), Hint: mask(hint)}

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,7 +10,7 @@ import (
 var governors = []string{"conservative", "ondemand", "performance", "powersave", "schedutil", "userspace"}
 
 // governorName: letters that CPUFREQ_NAME_LEN (16, with the final NUL) has room for.
-var governorName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,14}$`)
+func governorName(s string) bool { return word(s, lower, lower+digits+"_", 15) }
 
 func (l *loader) governor(f *field) *Governor {
 	if !f.has() {
@@ -23,7 +22,7 @@ func (l *loader) governor(f *field) *Governor {
 	case !name.has() || slices.Contains(governors, g.Name):
 	case nearest(g.Name, governors) != "":
 		l.fault(name, "did you mean "+nearest(g.Name, governors)+"?", "%s is not a governor", quote(g.Name))
-	case !governorName.MatchString(g.Name):
+	case !governorName(g.Name):
 		l.fault(name, "the kernel's own are "+strings.Join(governors, ", "), "%s is not a governor", quote(g.Name))
 	default:
 		l.warn(name, "the kernel's own are "+strings.Join(governors, ", "), "%s is a governor that the kernel does not come with", quote(g.Name))
@@ -31,7 +30,14 @@ func (l *loader) governor(f *field) *Governor {
 	return g
 }
 
-var ptsVersion = regexp.MustCompile(`^[0-9]+(\.[0-9]+)+([a-z][a-z0-9]*)?$`)
+// ptsVersion is two or more numbers, perhaps with a word such as m2 behind.
+func ptsVersion(s string) bool {
+	i := strings.IndexAny(s, lower)
+	if i < 0 {
+		i = len(s)
+	}
+	return strings.Contains(s[:i], ".") && numbers(s[:i], -1) && (i == len(s) || only(s[i:], lower+digits))
+}
 
 // ptsArchive is where the project publishes its Debian packages.
 const ptsArchive = "https://phoronix-test-suite.com/releases/repo/pts.debian/files/phoronix-test-suite_%s_all.deb"
@@ -42,7 +48,7 @@ func (l *loader) pts(f *field) *PTS {
 	}
 	version, archive := f.get("version"), f.get("archive")
 	p := &PTS{Version: version.text(), Archive: l.download(archive), SHA256: l.sha256(f.get("sha256"))}
-	if version.has() && !ptsVersion.MatchString(p.Version) {
+	if version.has() && !ptsVersion(p.Version) {
 		l.fault(version, "write a version such as 10.8.6", "%s is not a version of the Phoronix Test Suite", quote(p.Version))
 	}
 	if !archive.has() {

@@ -2,9 +2,9 @@ package spec
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"gopkg.in/yaml.v3"
@@ -96,7 +96,11 @@ func (f *field) lengthen() {
 	f.value = map[string]any{name: child.value}
 }
 
-var plainInteger = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
+// plainInteger tells whether YAML of every age reads the same whole number.
+func plainInteger(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return only(s, digits) && len(s) <= 18 && (s == "0" || s[0] != '0')
+}
 
 // scalar is the value of a node as its schema wants it, or something that the
 // schema will refuse. nil is no value at all.
@@ -108,7 +112,7 @@ func scalar(n *yaml.Node, s *jsonschema.Schema) any {
 		return n.Value
 	case allows(s, "boolean") && n.Style == 0 && (n.Value == "true" || n.Value == "false"):
 		return n.Value == "true"
-	case allows(s, "integer") && n.Style == 0 && plainInteger.MatchString(n.Value):
+	case allows(s, "integer") && n.Style == 0 && plainInteger(n.Value):
 		i, _ := strconv.ParseInt(n.Value, 10, 64)
 		return i
 	}
@@ -134,12 +138,10 @@ func property(s *jsonschema.Schema, key string) (*jsonschema.Schema, bool) {
 	return p, ok
 }
 
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
 // join makes the path of a key as a person writes it.
 func join(path, key string) string {
 	switch {
-	case !plainKey.MatchString(key):
+	case !only(key, alnum+"_-"):
 		return path + "[" + quote(key) + "]"
 	case path == "":
 		return key
@@ -147,8 +149,19 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// has tells whether the file gives the field a value.
-func (f *field) has() bool { return f.node != nil && f.value != nil }
+// has tells whether the file gives the field a value, a list or a mapping only
+// where one may stand.
+func (f *field) has() bool {
+	switch f.value.(type) {
+	case nil:
+		return false
+	case []any:
+		return allows(f.schema, "array")
+	case map[string]any:
+		return allows(f.schema, "object")
+	}
+	return true
+}
 
 // get returns the field of a key, present or not. The key is one of the
 // schema's: anything else is a mistake in this package.

@@ -2,16 +2,26 @@ package spec
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-var (
-	ownerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
-	repoName  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
-	scpForm   = regexp.MustCompile(`^(?:ssh://)?git@([A-Za-z0-9.-]+)[:/]([A-Za-z0-9_./-]+)$`)
-)
+// scpForm is how git names a repository for ssh.
+var scpForm = pattern(`^(?:ssh://)?git@([A-Za-z0-9.-]+)[:/]([A-Za-z0-9_./-]+)$`)
+
+func ownerName(s string) bool { return word(s, alnum, alnum+"_-", 100) }
+
+func repoName(s string) bool {
+	return word(s, alnum+"._-", alnum+"._-", 100) && s != "." && s != ".."
+}
+
+// scp returns host and path of such a name, else nil.
+func scp(s string) []string {
+	if !strings.Contains(s, "git@") {
+		return nil
+	}
+	return scpForm().FindStringSubmatch(s)
+}
 
 // url reads where the runner is registered. What people paste (a trailing
 // slash, .git) is tolerated; what they paste by mistake gets a next step.
@@ -20,7 +30,7 @@ func (l *loader) url(f *field) URL {
 	if !f.has() {
 		return URL{}
 	}
-	if scp := scpForm.FindStringSubmatch(text); scp != nil {
+	if scp := scp(text); scp != nil {
 		l.fault(f, "write https://"+scp[1]+"/"+strings.TrimSuffix(scp[2], ".git"), "%s is git's way to name a repository", quote(text))
 		return URL{}
 	}
@@ -79,10 +89,10 @@ var ownPages = []string{"apps", "enterprises", "login", "marketplace", "orgs", "
 // named checks the names and writes the URL anew from them.
 func (l *loader) named(f *field, base string, at URL) URL {
 	switch {
-	case !ownerName.MatchString(at.Owner) || at.Scope != Enterprise && slices.Contains(ownPages, strings.ToLower(at.Owner)):
+	case !ownerName(at.Owner) || at.Scope != Enterprise && slices.Contains(ownPages, strings.ToLower(at.Owner)):
 		l.fault(f, "write "+base+"/OWNER/REPO, /ORG or /enterprises/NAME", "%s is not the name of an owner at GitHub", quote(at.Owner))
 		return URL{}
-	case at.Scope == Repository && (!repoName.MatchString(at.Repo) || at.Repo == "." || at.Repo == ".."):
+	case at.Scope == Repository && !repoName(at.Repo):
 		l.fault(f, "write "+base+"/OWNER/REPO", "%s is not the name of a repository", quote(at.Repo))
 		return URL{}
 	}
