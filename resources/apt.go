@@ -83,10 +83,17 @@ func (a *Apt) install(ctx context.Context, h host.Host, want aptInstall) error {
 	if !staleLists(err) {
 		return err
 	}
-	if err := a.update(ctx, h); err != nil {
+	// A source that could not be fetched is only a warning of apt's, and the
+	// likely reason when the package is unknown after that.
+	warning, err := a.update(ctx, h)
+	if err != nil {
 		return err
 	}
-	return a.installOnce(ctx, h, want)
+	err = a.installOnce(ctx, h, want)
+	if staleLists(err) && warning != nil {
+		return warning
+	}
+	return err
 }
 
 func (a *Apt) installOnce(ctx context.Context, h host.Host, want aptInstall) error {
@@ -120,19 +127,32 @@ func (a *Apt) run(ctx context.Context, h host.Host, plan aptPlan, args []string)
 
 // unit runs apt-get or dpkg outside benchctl's own life.
 func (a *Apt) unit(ctx context.Context, h host.Host, argv []string) error {
-	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: reconcile.Progress(ctx)}
-	if _, err := h.RunUnit(ctx, aptUnit, cmd); err != nil {
-		return aptError(argv, err)
-	}
-	return nil
+	_, err := a.unitOutput(ctx, h, argv)
+	return err
 }
 
-// update fetches the lists of every source. It fails when any of them cannot
-// be had and verified, rather than go on with old ones.
-func (a *Apt) update(ctx context.Context, h host.Host) error {
+func (a *Apt) unitOutput(ctx context.Context, h host.Host, argv []string) (host.Output, error) {
+	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: reconcile.Progress(ctx)}
+	out, err := h.RunUnit(ctx, aptUnit, cmd)
+	if err != nil {
+		return out, aptError(argv, err)
+	}
+	return out, nil
+}
+
+// update fetches the lists of every source. One that cannot be had is no error,
+// since it may be none of ours: the warning says why.
+func (a *Apt) update(ctx context.Context, h host.Host) (warning, err error) {
 	reconcile.Progress(ctx)("fetching the package lists")
-	argv := append([]string{"apt-get"}, aptOptions...)
-	return a.unit(ctx, h, append(argv, "update"))
+	argv := append(append([]string{"apt-get"}, aptOptions...), "update")
+	out, err := a.unitOutput(ctx, h, argv)
+	if err != nil {
+		return nil, err
+	}
+	if failure := understand(argv, out); failure != nil {
+		return failure, nil
+	}
+	return nil, nil
 }
 
 // updateFrom fetches the lists of one source file alone, and is strict about it.

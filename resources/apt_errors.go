@@ -28,10 +28,10 @@ var aptFaults = []aptFault{
 	{regexp.MustCompile(`Unable to locate package (\S+)`), "no source of apt has a package called $1", "check /etc/apt/sources.list.d, or install it by hand", true},
 	{regexp.MustCompile(`Package '(\S+)' has no installation candidate`), "no source of apt has $1 to install", "check /etc/apt/sources.list.d, or install it by hand", true},
 	{regexp.MustCompile(`Hash Sum mismatch|File has unexpected size|Hashes of expected file`), "a download is not what the mirror's signed lists say", "the mirror is being updated or something on the way alters files: apply again in a while, or use another mirror", true},
-	{regexp.MustCompile(`Temporary failure resolving '([^']+)'|Could not resolve '([^']+)'`), "the name $1 cannot be resolved", "check the network and DNS, and apply again", false},
 	{regexp.MustCompile(`(?:Could not connect to|Unable to connect to|Cannot initiate the connection to|Connection failed to) (\S+)`), "$1 cannot be reached", "check the network, or the mirror in /etc/apt, and apply again", false},
+	{regexp.MustCompile(`Temporary failure resolving '([^']+)'|Could not resolve '([^']+)'`), "the name $1 cannot be resolved", "check the network and DNS, and apply again", false},
 	{regexp.MustCompile(`Network is unreachable|Connection timed out`), "the network cannot be reached", "check it and apply again", false},
-	{regexp.MustCompile(`NO_PUBKEY (\w+)|No good signature from required signer: (\w+)|GOODSIG (\w+)|BADSIG (\w+)`), "a repository is not signed by the key that was pinned for it (apt names $1)", "compare the fingerprint in the spec with what the vendor publishes", false},
+	{regexp.MustCompile(`NO_PUBKEY (\w+)|No good signature from required signer: (\w+)|GOODSIG (\w+)|BADSIG (\w+)`), "a repository is not signed by the key that was pinned for it", "compare the fingerprint in the spec with what the vendor publishes", false},
 	{regexp.MustCompile(`The repository '([^']+)' is not signed|does not have a Release file`), "the repository $1 is not signed or is not there", "check its address, suite and key", false},
 	{regexp.MustCompile(`There were unauthenticated packages`), "the packages come from a repository whose signature could not be checked", "check the repository's key and fingerprint", false},
 	{regexp.MustCompile(`404\s+Not Found`), "the mirror no longer has a file that apt's lists name", "apply again after apt-get update", true},
@@ -61,19 +61,28 @@ func aptError(argv []string, err error) error {
 	if !errors.As(err, &failed) {
 		return fmt.Errorf("cannot %s: %w", aptDoing(argv), err)
 	}
-	said := string(failed.Output.Stdout) + "\n" + string(failed.Output.Stderr)
-	for i := range aptFaults {
-		fault := &aptFaults[i]
-		at := fault.printed.FindStringSubmatchIndex(said)
-		if at == nil {
-			continue
-		}
-		return &aptFailure{fault, expand(fault.means, fault.printed.FindStringSubmatch(said)), lineAt(said, at[0]), aptDoing(argv)}
+	if failure := understand(argv, failed.Output); failure != nil {
+		return failure
 	}
 	if failed.Status < 0 {
 		return fmt.Errorf("cannot %s: %s was interrupted; apply again", aptDoing(argv), failed.Argv[0])
 	}
 	return fmt.Errorf("cannot %s: %w; see /var/log/apt/term.log, mend it, and apply again", aptDoing(argv), err)
+}
+
+// understand looks for the first fault that a command printed, or returns nil.
+func understand(argv []string, out host.Output) *aptFailure {
+	said := string(out.Stdout) + "\n" + string(out.Stderr)
+	for i := range aptFaults {
+		fault := &aptFaults[i]
+		groups := fault.printed.FindStringSubmatch(said)
+		if groups == nil {
+			continue
+		}
+		at := fault.printed.FindStringIndex(said)[0]
+		return &aptFailure{fault, expand(fault.means, groups), lineAt(said, at), aptDoing(argv)}
+	}
+	return nil
 }
 
 // staleLists reports whether an error may vanish with newer package lists.

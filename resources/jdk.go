@@ -72,7 +72,10 @@ func (j JDK) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) 
 		}
 	}
 	if absent {
-		return changes, j.offered(r)
+		if err := j.offered(r); err != nil {
+			return nil, err
+		}
+		return changes, nil
 	}
 	home, err := jdkHome(r, j.jdk)
 	if err != nil {
@@ -156,8 +159,8 @@ func (j JDK) offered(r host.Reader) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: cannot install Java %s from %s, which has %s; take Eclipse's build: jdk: {version: %s, vendor: temurin}",
-		reconcile.ErrUnsupported, j.jdk.Version, release, strings.Join(has, " and "), j.jdk.Version)
+	return fmt.Errorf("cannot install Java %s from %s, which has %s; take Eclipse's build: jdk: {version: %s, vendor: temurin}",
+		j.jdk.Version, release, strings.Join(has, " and "), j.jdk.Version)
 }
 
 // jdkPackages are the packages of a JDK: the compiler and, where that is a

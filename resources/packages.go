@@ -122,17 +122,17 @@ func (p Packages) name(ctx context.Context, h host.Host, q requirement) (string,
 	if q.pattern.String() == exactly(q.name).pattern.String() {
 		return q.name, nil
 	}
-	for _, look := range []func() error{func() error { return nil }, func() error { return p.apt.update(ctx, h) }} {
-		if err := look(); err != nil {
-			return "", err
+	names, err := p.apt.known(ctx, h, q.pattern.String())
+	if err == nil && len(names) == 0 {
+		if _, err = p.apt.update(ctx, h); err == nil {
+			names, err = p.apt.known(ctx, h, q.pattern.String())
 		}
-		names, err := p.apt.known(ctx, h, q.pattern.String())
-		if err != nil {
-			return "", err
-		}
-		if len(names) > 0 {
-			return names[len(names)-1], nil
-		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(names) > 0 {
+		return names[len(names)-1], nil
 	}
 	return "", fmt.Errorf("cannot install %s: %s has no package like %s; install the one that this release has by hand and apply again",
 		q.name, release, q.pattern)

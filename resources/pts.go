@@ -166,9 +166,12 @@ const ptsDir = ".phoronix-test-suite"
 // diffSettings compares the elements of user-config.xml that matter. The file
 // is the user's, and a job may have made anything of it.
 func (p PTS) diffSettings(r host.Reader) ([]reconcile.Change, error) {
-	text, err := p.settings(r)
+	text, missing, err := p.settings(r)
 	if err != nil {
 		return nil, err
+	}
+	if missing != "" {
+		return []reconcile.Change{{Field: "user-config.xml", Have: missing, Want: "batch mode, no uploads, no prompts"}}, nil
 	}
 	var changes []reconcile.Change
 	for i, have := range text.values() {
@@ -180,23 +183,27 @@ func (p PTS) diffSettings(r host.Reader) ([]reconcile.Change, error) {
 }
 
 // settings reads the file. Where there is none, or something that is no such
-// file, the settings are all absent and will be written.
-func (p PTS) settings(r host.Reader) (ptsConfig, error) {
+// file, missing says so.
+func (p PTS) settings(r host.Reader) (text ptsConfig, missing string, err error) {
 	account, err := r.Account(p.user)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, "absent", nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot see the settings of the Phoronix Test Suite: %w", err)
+		return nil, "", fmt.Errorf("cannot see the settings of the Phoronix Test Suite: %w", err)
 	}
-	text, err := r.ReadBelow(account.Home, ptsDir+"/user-config.xml")
+	text, err = r.ReadBelow(account.Home, ptsDir+"/user-config.xml")
 	switch {
-	case err == nil:
-		return text, nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, host.ErrHostile), isNotDirectory(err):
-		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "absent", nil
+	case errors.Is(err, host.ErrHostile), isNotDirectory(err):
+		return nil, "not a plain file", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("cannot read the settings of the Phoronix Test Suite: %w", err)
+	case !text.sound():
+		return nil, "not one that PTS wrote", nil
 	}
-	return nil, fmt.Errorf("cannot read the settings of the Phoronix Test Suite: %w", err)
+	return text, "", nil
 }
 
 // writeAsUser replaces user-config.xml with what comes on standard input. A
@@ -220,7 +227,7 @@ func (p PTS) applySettings(ctx context.Context, h host.Host) error {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	text, err := p.settings(h)
+	text, _, err := p.settings(h)
 	if err != nil {
 		return err
 	}
@@ -236,7 +243,7 @@ func (p PTS) applySettings(ctx context.Context, h host.Host) error {
 		Stdin: text.with(ptsSettings),
 	})
 	if err != nil {
-		return fmt.Errorf("cannot write %s/%s/user-config.xml as %s: %w", account.Home, ptsDir, p.user, err)
+		return fmt.Errorf("cannot write %s/%s/user-config.xml as %s: %w; let %[1]s/%[2]s belong to %[3]s and apply again", account.Home, ptsDir, p.user, err)
 	}
 	return nil
 }

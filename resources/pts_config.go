@@ -80,11 +80,17 @@ func (c ptsConfig) values() []string {
 	return values
 }
 
+// sound reports whether the text can be edited.
+func (c ptsConfig) sound() bool {
+	elements, err := c.elements()
+	return err == nil && find(elements, ptsRoot) != nil
+}
+
 // with returns the text with the settings in it and all else as it was. What is
 // not XML is replaced by a file that holds just the settings.
 func (c ptsConfig) with(settings []ptsSetting) []byte {
 	text := slices.Clone(c)
-	if elements, _ := c.elements(); find(elements, ptsRoot) == nil {
+	if !c.sound() {
 		text = ptsConfig(ptsEmpty)
 	}
 	for _, s := range settings {
