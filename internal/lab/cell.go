@@ -1,0 +1,151 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// stage is where a cell mounts what it needs. Every cell uses the same path,
+// for each sees only its own mounts there.
+const stage = "/run/benchctl-lab"
+
+// A cell is a private mount namespace and a cgroup, held by a watcher that
+// waits for the end of a pipe. When we close the pipe, or die in whatever way,
+// the watcher kills all processes of the cgroup and removes it, and with the
+// last process the kernel drops the namespace and all of its mounts.
+type cell struct {
+	watcher *exec.Cmd
+	pipe    io.Closer
+	cgroups []string // its directory in each hierarchy; the first can kill
+}
+
+// watch is the watcher's script; its arguments are the cell's cgroups.
+const watch = `echo ready; cat >/dev/null
+echo 1 >"$1/cgroup.kill"
+while grep -q "populated 1" "$1/cgroup.events"; do sleep 0.02; done
+for dir; do find "$dir" -depth -type d -exec rmdir {} \; ; done`
+
+var cells atomic.Int64
+
+func newCell() (*cell, error) {
+	hierarchies, err := cgroupMounts()
+	if err != nil {
+		return nil, err
+	}
+	c := &cell{}
+	name := fmt.Sprintf("benchctl-lab-%d-%d", os.Getpid(), cells.Add(1))
+	for _, mount := range hierarchies {
+		dir := filepath.Join(mount, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		c.cgroups = append(c.cgroups, dir)
+	}
+	if err := os.MkdirAll(stage, 0o755); err != nil {
+		return nil, err
+	}
+	return c, c.startWatcher()
+}
+
+func (c *cell) startWatcher() error {
+	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", watch, "benchctl-lab"}, c.cgroups...)
+	c.watcher = exec.Command("unshare", args...)
+	c.watcher.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the terminal is not for it
+	pipe, err := c.watcher.StdinPipe()
+	if err != nil {
+		return err
+	}
+	c.pipe = pipe
+	out, err := c.watcher.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.watcher.Start(); err != nil {
+		return err
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		return errors.Join(fmt.Errorf("the watcher of a cell did not start: %w", err), c.close())
+	}
+	return nil
+}
+
+// command prepares a program that runs in the cell and ends with it.
+func (c *cell) command(ctx context.Context, argv ...string) *exec.Cmd {
+	const join = `while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"`
+	args := []string{"--mount=" + c.proc("ns/mnt"), "--", "sh", "-c", join, "benchctl-lab"}
+	args = append(append(append(args, c.cgroups...), "--"), argv...)
+	cmd := exec.CommandContext(ctx, "nsenter", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// run runs a program in the cell to its end.
+func (c *cell) run(ctx context.Context, argv ...string) error {
+	_, err := finish(c.command(ctx, argv...))
+	return err
+}
+
+// path is how a path in the cell's mount namespace is reached from outside.
+func (c *cell) path(path string) string { return c.proc("root" + path) }
+
+func (c *cell) proc(name string) string {
+	return fmt.Sprintf("/proc/%d/%s", c.watcher.Process.Pid, name)
+}
+
+// kill ends every process in the cell and waits until they are gone. The cell
+// and its mounts stay.
+func (c *cell) kill() error {
+	if err := os.WriteFile(filepath.Join(c.cgroups[0], "cgroup.kill"), []byte("1"), 0); err != nil {
+		return err
+	}
+	for {
+		events, err := os.ReadFile(filepath.Join(c.cgroups[0], "cgroup.events"))
+		if err != nil || bytes.Contains(events, []byte("populated 0")) {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// close ends the cell: processes, cgroup and mounts.
+func (c *cell) close() error {
+	c.pipe.Close()
+	if err := c.watcher.Wait(); err != nil {
+		return fmt.Errorf("cannot clear a lab machine away: %w", err)
+	}
+	return nil
+}
+
+// cgroupMounts returns where processes are grouped on this machine: the
+// unified hierarchy, and systemd's own where there is still the old kind.
+func cgroupMounts() ([]string, error) {
+	data, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return nil, err
+	}
+	var unified, named []string
+	for line := range bytes.Lines(data) {
+		f := strings.Fields(string(line))
+		switch {
+		case f[2] == "cgroup2":
+			unified = append(unified, f[1])
+		case f[2] == "cgroup" && strings.Contains(f[3], "name=systemd"):
+			named = append(named, f[1])
+		}
+	}
+	if unified == nil {
+		return nil, errors.New("this machine mounts no cgroup2 file system; boot it with a unified or hybrid hierarchy")
+	}
+	return append(unified[:1], named...), nil
+}

@@ -1,0 +1,154 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Command is a program to run in a machine.
+type Command struct {
+	Argv  []string
+	Env   []string // NAME=value, on top of what systemd gives a service
+	Dir   string   // "/" when empty
+	User  string   // root when empty
+	Stdin []byte
+	// Properties are settings of the transient unit: NAME=value.
+	Properties []string
+}
+
+// Result is what a program said and how it ended.
+type Result struct {
+	Stdout, Stderr string
+	Status         int // exit status; 255 when a signal ended it
+}
+
+// Err is nil when the program ended with status 0, and else says what it said.
+func (r Result) Err() error {
+	if r.Status == 0 {
+		return nil
+	}
+	return fmt.Errorf("status %d: %s", r.Status, tail(r.Stdout+r.Stderr))
+}
+
+// Run runs a program in the machine as root. An error means that it could not
+// be run; how it ended is in the result.
+func (m *Machine) Run(ctx context.Context, argv ...string) (Result, error) {
+	return m.Do(ctx, Command{Argv: argv})
+}
+
+// RunAs is Run as another user.
+func (m *Machine) RunAs(ctx context.Context, user string, argv ...string) (Result, error) {
+	return m.Do(ctx, Command{Argv: argv, User: user})
+}
+
+// Do runs a command as a service of the machine, so that it has the rights
+// that a service has there, no more. When ctx ends, so does the command.
+func (m *Machine) Do(ctx context.Context, c Command) (Result, error) {
+	b, err := m.current()
+	if err != nil {
+		return Result{}, err
+	}
+	unit := fmt.Sprintf("lab-run-%d.service", m.runs.next())
+	args, err := m.unitArgs(unit, c)
+	if err != nil {
+		return Result{}, err
+	}
+	defer m.forget(unit)
+	result, err := m.enter(ctx, b, c.Stdin, args...)
+	if ctx.Err() != nil {
+		m.look(context.WithoutCancel(ctx), b, "systemctl", "kill", "--signal=KILL", unit)
+	}
+	return result, err
+}
+
+func (m *Machine) unitArgs(unit string, c Command) ([]string, error) {
+	args := []string{"systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--unit=" + unit}
+	if c.User != "" {
+		args = append(args, "--uid="+c.User)
+	}
+	if c.Dir != "" {
+		args = append(args, "--working-directory="+c.Dir)
+	}
+	for _, p := range c.Properties {
+		args = append(args, "--property="+p)
+	}
+	if c.Env != nil {
+		// Anyone can ask the bus for a unit's variables, not for a file's.
+		if err := m.Put(envFile(unit), envText(c.Env), 0o600); err != nil {
+			return nil, err
+		}
+		args = append(args, "--property=EnvironmentFile="+envFile(unit))
+	}
+	args = append(args, "--")
+	for _, arg := range c.Argv {
+		args = append(args, strings.ReplaceAll(arg, "$", "$$")) // systemd expands variables
+	}
+	return args, nil
+}
+
+func envFile(unit string) string { return "/run/lab-env/" + unit }
+
+// forget removes the environment of a command that ended.
+func (m *Machine) forget(unit string) {
+	if pid, err := m.PID(); err == nil {
+		os.Remove(fmt.Sprintf("/proc/%d/root%s", pid, envFile(unit)))
+	}
+}
+
+// envText is an environment as systemd reads it from a file.
+func envText(env []string) []byte {
+	var b bytes.Buffer
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", "$", `\$`)
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		fmt.Fprintf(&b, "%s=\"%s\"\n", name, quote.Replace(value))
+	}
+	return b.Bytes()
+}
+
+// Look runs a program in the machine's namespaces with all rights, past its
+// seccomp filter and cgroups: to look at things, never to prove what works.
+func (m *Machine) Look(ctx context.Context, argv ...string) (Result, error) {
+	b, err := m.current()
+	if err != nil {
+		return Result{}, err
+	}
+	return m.look(ctx, b, argv...)
+}
+
+func (m *Machine) look(ctx context.Context, b *boot, argv ...string) (Result, error) {
+	return m.enter(ctx, b, nil, argv...)
+}
+
+// enter runs a program in the machine's namespaces and returns how it ended.
+func (m *Machine) enter(ctx context.Context, b *boot, stdin []byte, argv ...string) (Result, error) {
+	pid, err := b.pid()
+	if err != nil {
+		return Result{}, fmt.Errorf("cannot run %s in %s: %w", argv[0], m.opt.Hostname, err)
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"-t", fmt.Sprint(pid), "-a", "--"}, argv...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	// nsenter runs the program as its child: both must go.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
+	err = cmd.Run()
+	result := Result{Stdout: stdout.String(), Stderr: stderr.String(), Status: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if ctx.Err() != nil {
+		return result, fmt.Errorf("%s in %s was cut short: %w", argv[0], m.opt.Hostname, ctx.Err())
+	}
+	if err != nil && !errors.As(err, &exit) {
+		return result, fmt.Errorf("cannot run %s in %s: %w", argv[0], m.opt.Hostname, err)
+	}
+	return result, nil
+}
