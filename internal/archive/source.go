@@ -110,7 +110,7 @@ func get(ctx context.Context, u *url.URL) (*source, error) {
 		if errors.Is(err, errRedirect) || errors.As(err, new(*tls.CertificateVerificationError)) {
 			return nil, bare(err)
 		}
-		return nil, &transientError{err: bare(err)}
+		return nil, &transientError{err: fmt.Errorf("%s cannot be reached: %w", u.Host, bare(err))}
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()

@@ -196,8 +196,11 @@ func inflate(in *pipe, limits Limits) *pipe {
 // inflateTo returns io.EOF at a proper end, and when nobody reads any more.
 func inflateTo(out, in *pipe, limits Limits) error {
 	gz, err := gzip.NewReader(bufio.NewReaderSize(in, 64<<10))
+	if errors.Is(err, gzip.ErrHeader) {
+		return unsound("it is not gzip")
+	}
 	if err != nil {
-		return bad(in, err)
+		return bad(err)
 	}
 	var total int64
 	for {
@@ -216,20 +219,18 @@ func inflateTo(out, in *pipe, limits Limits) error {
 		case err == io.EOF:
 			return io.EOF
 		case err != nil:
-			return bad(in, err)
+			return bad(err)
 		}
 	}
 }
 
-// bad says that the compressed stream is; unless it is the source that broke.
-func bad(in *pipe, err error) error {
+// bad says what is wrong with the compressed stream.
+func bad(err error) error {
 	switch {
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return unsound("it ends too early")
-	case errors.Is(err, gzip.ErrHeader) && in.read > blockSize:
-		return unsound("something that is no archive follows it")
 	case errors.Is(err, gzip.ErrHeader):
-		return unsound("it is not gzip")
+		return unsound("something that is no archive follows it")
 	case errors.Is(err, gzip.ErrChecksum):
 		return unsound("its checksum is wrong")
 	}

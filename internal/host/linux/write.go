@@ -104,10 +104,28 @@ func setPerm(at string, perm host.Perm, flags int) error {
 		return err
 	}
 	defer f.Close()
+	if perm.UID != 0 {
+		if err := refuseHardLink(f); err != nil {
+			return err
+		}
+	}
 	if err := f.Chown(perm.UID, perm.GID); err != nil {
 		return err
 	}
 	return f.Chmod(perm.Mode)
+}
+
+// refuseHardLink keeps root from giving a user a file that has another name:
+// that name may be /etc/shadow.
+func refuseHardLink(f *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
+		return fmt.Errorf("%s has %d names: %w", f.Name(), st.Nlink, host.ErrHostile)
+	}
+	return nil
 }
 
 // Symlink makes path a link to target, replacing a link atomically.
