@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
+	"github.com/SKaiNET-developers/benchctl/internal/standin/openapi"
 	"github.com/SKaiNET-developers/benchctl/internal/standin/runner"
 )
 
@@ -46,6 +47,7 @@ var archives = sync.OnceValue(func() string {
 
 func newServer(t *testing.T, o standin.Options) *standin.Server {
 	t.Helper()
+	o.Check = openapi.GitHub()
 	srv, err := standin.Start(o)
 	if err != nil {
 		t.Fatal(err)
