@@ -21,14 +21,15 @@ const maxProblems = 100
 func Load(file string, src []byte) (*Spec, error) {
 	l, s := load(file, src)
 	l.found.sort()
-	if len(l.found) > maxProblems {
-		l.found = l.found[:maxProblems]
+	errs := l.found.of(Error)
+	switch {
+	case len(errs) == 0:
+		s.Warnings = l.found
+		return s, nil
+	case len(l.found) > maxProblems:
+		return nil, errs[:min(len(errs), maxProblems)]
 	}
-	if len(l.found.of(Error)) > 0 {
-		return nil, l.found
-	}
-	s.Warnings = l.found
-	return s, nil
+	return nil, l.found
 }
 
 // LoadFile reads a file, no more than [MaxSize] of it, and loads it.
@@ -94,8 +95,14 @@ func (l *loader) spec(root *field) *Spec {
 
 // at reports an error at a place; the same one only once.
 func (l *loader) at(line, col int, path, msg, hint string) {
+	if l.full() {
+		return
+	}
 	l.add(l.src.problem(line, col, path, msg, hint))
 }
+
+// full tells whether so much is wrong that this can be no runner.yaml.
+func (l *loader) full() bool { return len(l.found) >= 10*maxProblems }
 
 // fault reports what is wrong with a field.
 func (l *loader) fault(f *field, hint, format string, args ...any) {
@@ -113,7 +120,7 @@ func (l *loader) warn(f *field, hint, format string, args ...any) {
 
 func (l *loader) add(p Problem) {
 	id := strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col) + ":" + p.Path + ":" + p.Msg
-	if l.seen[id] || len(l.found) > 10*maxProblems {
+	if l.seen[id] {
 		return
 	}
 	l.seen[id] = true

@@ -190,6 +190,9 @@ func (l *loader) outOfRange(f *field) {
 
 // unknown reports a key that the schema does not have.
 func (l *loader) unknown(f *field, key *yaml.Node) {
+	if l.full() {
+		return
+	}
 	known := slices.Sorted(maps.Keys(f.schema.Properties))
 	hint := suggest(key.Value, "known keys", known)
 	if nearest(key.Value, known) == "" {

@@ -98,7 +98,7 @@ func (l *loader) syntax(err error) {
 // goodPart is how many bytes of a line, which begins at an offset of the text,
 // leave the text YAML: the column after it is where the trouble begins.
 func (l *loader) goodPart(above, length int) int {
-	if above+length > smallEnough {
+	if above+length > smallEnough || length > excerptWidth {
 		return 0
 	}
 	for n := length; n > 0; n-- {
@@ -118,7 +118,7 @@ func (l *loader) goodPart(above, length int) int {
 var libraryLine = pattern(`^yaml: line (\d+):`)
 
 // smallEnough is the most bytes for which every beginning of the file is tried.
-const smallEnough = 16 << 10
+const smallEnough = 4 << 10
 
 // brokenLine finds the line that breaks the file: the one after the longest
 // beginning that is still YAML. The library's own line is that of what was

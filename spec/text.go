@@ -31,7 +31,7 @@ func (s *source) problem(line, col int, path, msg, hint string) Problem {
 	runes := []rune(mask(strings.TrimSuffix(s.lines[line-1], "\r")))
 	col = min(max(col, 1), len(runes)+1)
 	p := Problem{File: s.file, Line: line, Col: col, Path: printable(mask(path)),
-		Severity: Error, Msg: mask(msg), Hint: mask(hint)}
+		Severity: Error, Msg: printable(mask(msg)), Hint: printable(mask(hint))}
 	p.Excerpt, p.caret = window(runes, col-1)
 	return p
 }
