@@ -135,7 +135,7 @@ func verdict(ctx context.Context, in *intake, treeErr error, want string) error 
 	return treeErr
 }
 
-// explain gives errors of the disk their next step.
+// explain gives an error its next step.
 func explain(err error, dir string) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC):
@@ -144,6 +144,8 @@ func explain(err error, dir string) error {
 		return fmt.Errorf("%w; raise the disk quota for %s", err, dir)
 	case errors.Is(err, unix.EROFS):
 		return fmt.Errorf("%w; remount the file system of %s for writing", err, dir)
+	case errors.Is(err, ErrUnsound):
+		return fmt.Errorf("%w; nothing of it was kept, check where it comes from", err)
 	}
 	return err
 }
@@ -155,8 +157,11 @@ func retry(ctx context.Context, try func() error) error {
 	for left := 3; ; left-- {
 		err := try()
 		var t *transientError
-		if left == 0 || !errors.As(err, &t) {
+		switch {
+		case !errors.As(err, &t):
 			return err
+		case left == 0:
+			return fmt.Errorf("%w, at the last of four tries too; check the network and the proxy settings", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -40,9 +40,18 @@ func newPipe() *pipe {
 		gone: make(chan struct{}),
 	}
 	for range blocks {
-		p.free <- make([]byte, blockSize)
+		p.free <- nil
 	}
 	return p
+}
+
+// whole is a block at its full length, made when first needed: a small archive
+// needs few.
+func whole(b []byte) []byte {
+	if b == nil {
+		return make([]byte, blockSize)
+	}
+	return b[:blockSize]
 }
 
 // leave is called by the reader, once, when it reads no more.
@@ -63,7 +72,7 @@ func (p *pipe) empty() []byte {
 	}
 	select {
 	case b := <-p.free:
-		return b[:blockSize]
+		return whole(b)
 	case <-p.gone:
 		return nil
 	}

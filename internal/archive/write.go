@@ -65,7 +65,7 @@ func newWriters(root *os.Root, uid, gid int) *writers {
 		failed: make(chan struct{}),
 	}
 	for range chunks {
-		w.free <- make([]byte, blockSize)
+		w.free <- nil
 	}
 	for range workers {
 		w.wg.Go(w.work)
@@ -105,7 +105,7 @@ func (w *writers) file(place int, at string, mode uint32, size int64, r io.Reade
 func (w *writers) chunk() ([]byte, error) {
 	select {
 	case b := <-w.free:
-		return b[:blockSize], nil
+		return whole(b), nil
 	case <-w.failed:
 		return nil, errWriters
 	}

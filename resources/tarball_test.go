@@ -1,0 +1,662 @@
+package resources
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+const (
+	runnerDir = "/var/lib/gha/runner"
+	runnerUID = 990
+)
+
+// runnerFiles is a small runner. A name that ends in * is executable, one with
+// an arrow is a link.
+var runnerFiles = map[string]string{
+	"bin/Runner.Listener*":                    "listener",
+	"bin/Runner.Worker*":                      "worker",
+	"bin/runsvc.sh*":                          "#!/bin/bash\n",
+	"bin/System.dll":                          "assembly",
+	"externals/node20/bin/node*":              "node",
+	"externals/node20/bin/npm->../lib/npm.js": "",
+	"externals/node20/lib/npm.js":             "npm",
+	"externals/node20/lib/native.node":        "addon",
+	"config.sh*":                              "#!/bin/bash\n# config\n",
+	"run.sh*":                                 "#!/bin/bash\n# run\n",
+}
+
+// archive puts a tar.gz on the machine and returns its digest.
+func archive(t testing.TB, m *hosttest.Machine, path string, files map[string]string) string {
+	t.Helper()
+	var buf bytes.Buffer
+	gz := gzip.NewWriter(&buf)
+	tw := tar.NewWriter(gz)
+	for _, name := range keysOf(files, nil) {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: "./" + name, Mode: 0o644, Size: int64(len(files[name]))}
+		if exe, ok := strings.CutSuffix(h.Name, "*"); ok {
+			h.Name, h.Mode = exe, 0o755
+		}
+		if at, to, ok := strings.Cut(h.Name, "->"); ok {
+			h.Typeflag, h.Name, h.Linkname = tar.TypeSymlink, at, to
+		}
+		if err := tw.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tw.Write([]byte(files[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tw.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	m.WriteFile(path, buf.String())
+	return hexDigest(buf.Bytes())
+}
+
+// runnerHost is a machine with an account, an archive of version 2.336.0, and
+// the resource that wants it.
+func runnerHost(t testing.TB) (*hosttest.Machine, *Tarball) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files to others; run as root")
+	}
+	m := hosttest.New(t, fmt.Sprintf(`-- etc/passwd --
+root:x:0:0::/root:/bin/sh
+gha:x:%d:%d::/var/lib/gha:/usr/sbin/nologin
+-- etc/group --
+gha:x:%[1]d:
+-- var/lib/gha/ --
+`, runnerUID, runnerUID))
+	return m, &Tarball{
+		User: "gha", Dir: runnerDir, WorkDir: runnerDir + "/_work", Version: "2.336.0",
+		Source: "/srv/runner.tar.gz", SHA256: archive(t, m, "/srv/runner.tar.gz", runnerFiles), Keep: 1,
+	}
+}
+
+func fieldsOf(changes []reconcile.Change) []string {
+	var fields []string
+	for _, c := range changes {
+		fields = append(fields, c.Field)
+	}
+	return fields
+}
+
+func mustDiff(t *testing.T, m *hosttest.Machine, tb *Tarball) []reconcile.Change {
+	t.Helper()
+	changes, err := tb.Diff(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
+// mustApply applies and checks that nothing differs afterwards.
+func mustApply(t *testing.T, m *hosttest.Machine, tb *Tarball) {
+	t.Helper()
+	if err := tb.Apply(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if left := mustDiff(t, m, tb); len(left) > 0 {
+		t.Fatalf("after apply there is still %+v", left)
+	}
+}
+
+func TestTarballInstall(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	before := m.Tree()
+	if got, want := fieldsOf(mustDiff(t, m, tb)), []string{"version", "installDir", "_diag", "_work"}; !slices.Equal(got, want) {
+		t.Errorf("before: %q, want %q", got, want)
+	}
+	if differ := hosttest.SameTree(before, m.Tree()); differ != nil {
+		t.Errorf("diff changed %q", differ)
+	}
+	mustApply(t, m, tb)
+	for path, want := range map[string]string{
+		"":                                    "dtrwxrwx--- 0:990",
+		"bin":                                 "-> bin.2.336.0",
+		"externals":                           "-> externals.2.336.0",
+		"bin.2.336.0":                         "drwxr-xr-x 0:0",
+		"bin.2.336.0/Runner.Listener":         "-rwxr-xr-x 0:0",
+		"bin.2.336.0/System.dll":              "-rw-r--r-- 0:0",
+		"externals.2.336.0/node20/bin/npm":    "-> ../lib/npm.js",
+		"externals.2.336.0/node20/bin/node":   "-rwxr-xr-x 0:0",
+		"config.sh":                           "-rwxr-xr-x 0:0",
+		"runsvc.sh":                           "-rwxr-xr-x 0:0",
+		manifestName:                          "-rw-r--r-- 0:0",
+		"_diag":                               "drwxr-xr-x 990:990",
+		"_work":                               "drwxr-xr-x 990:990",
+		"externals.2.336.0/node20/lib/npm.js": "-rw-r--r-- 0:0",
+	} {
+		if got := described(t, m, runnerDir+"/"+path); got != want {
+			t.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+	if left, _ := m.Glob(runnerDir + "/" + stagingPrefix + "*"); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	if got := m.Text(runnerDir + "/runsvc.sh"); got != "#!/bin/bash\n" {
+		t.Errorf("runsvc.sh holds %q", got)
+	}
+}
+
+func described(t *testing.T, m *hosttest.Machine, path string) string {
+	t.Helper()
+	info, err := m.Lstat(strings.TrimSuffix(path, "/"))
+	if err != nil {
+		t.Error(err)
+	}
+	if info.IsLink() {
+		target, _ := m.Readlink(path)
+		return "-> " + target
+	}
+	return fmt.Sprintf("%v %d:%d", info.Type|info.Mode, info.UID, info.GID)
+}
+
+func TestTarballDrift(t *testing.T) {
+	t.Parallel()
+	const bin, ext = "bin.2.336.0/", "externals.2.336.0/node20/"
+	at := func(m *hosttest.Machine, name string) string { return m.Path(runnerDir + "/" + name) }
+	inPlace := func(name, text string) func(*hosttest.Machine) error {
+		return func(m *hosttest.Machine) error { return os.WriteFile(at(m, name), []byte(text), 0) }
+	}
+	remove := func(name string) func(*hosttest.Machine) error {
+		return func(m *hosttest.Machine) error { return os.RemoveAll(at(m, name)) }
+	}
+	relink := func(name, to string) func(*hosttest.Machine) error {
+		return func(m *hosttest.Machine) error {
+			return errors.Join(os.RemoveAll(at(m, name)), os.Symlink(to, at(m, name)))
+		}
+	}
+	old := time.Unix(1_600_000_000, 0)
+	cases := map[string]struct {
+		drift func(*hosttest.Machine) error
+		want  []string
+		have  string // part of what the first change says of what is there
+	}{
+		"other size": {inPlace(bin+"Runner.Listener", "evil"), []string{bin + "Runner.Listener"}, "size 4, changed 20"},
+		"same size":  {inPlace(bin+"Runner.Listener", "LISTENER"), []string{bin + "Runner.Listener"}, "sha256:"},
+		"an addon":   {inPlace(ext+"lib/native.node", "ADDON"), []string{ext + "lib/native.node"}, "sha256:"},
+		"same and mtime": {func(m *hosttest.Machine) error {
+			return errors.Join(os.WriteFile(at(m, bin+"System.dll"), []byte("ASSEMBLY"), 0), os.Chtimes(at(m, bin+"System.dll"), old, old))
+		}, []string{bin + "System.dll"}, "sha256:"},
+		"replaced script": {func(m *hosttest.Machine) error {
+			return errors.Join(os.Remove(at(m, ext+"lib/npm.js")), os.WriteFile(at(m, ext+"lib/npm.js"), []byte("NPM"), 0o644))
+		}, []string{ext + "lib/npm.js"}, "sha256:"},
+		"touched":              {func(m *hosttest.Machine) error { return os.Chtimes(at(m, bin+"System.dll"), old, old) }, nil, ""},
+		"removed":              {remove(bin + "System.dll"), []string{bin + "System.dll"}, "absent"},
+		"removed tree":         {remove("externals.2.336.0/node20"), []string{"externals.2.336.0/node20"}, "absent"},
+		"added":                {inPlace2(bin + "extra.dll"), []string{bin + "extra.dll"}, "present"},
+		"mode":                 {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin+"System.dll"), 0o666) }, []string{bin + "System.dll owner and mode"}, "0:0 0666"},
+		"owner":                {func(m *hosttest.Machine) error { return os.Chown(at(m, "config.sh"), runnerUID, runnerUID) }, []string{"config.sh owner and mode"}, "990:990 0755"},
+		"open directory":       {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin), 0o777) }, []string{"bin.2.336.0 owner and mode"}, "0:0 0777"},
+		"link in place":        {relink(bin+"System.dll", "/etc/passwd"), []string{bin + "System.dll"}, "a link"},
+		"link elsewhere":       {relink(ext+"bin/npm", "/tmp/npm"), []string{ext + "bin/npm"}, "link to /tmp/npm"},
+		"bin elsewhere":        {relink("bin", "bin.2.1.0"), []string{"bin"}, "link to bin.2.1.0"},
+		"bin the user's":       {func(m *hosttest.Machine) error { return os.Lchown(at(m, "bin"), runnerUID, runnerUID) }, []string{"bin owner"}, "990"},
+		"externals gone":       {remove("externals"), []string{"externals"}, "absent"},
+		"service script":       {inPlace("runsvc.sh", "#!/bin/evil\n"), []string{"runsvc.sh"}, "sha256:"},
+		"no manifest":          {remove(manifestName), []string{"manifest"}, "absent"},
+		"forged manifest":      {func(m *hosttest.Machine) error { return os.Chown(at(m, manifestName), runnerUID, runnerUID) }, []string{"manifest"}, "absent"},
+		"garbled manifest":     {inPlace(manifestName, "benchctl manifest 1 2.336.0 x\nnonsense\n"), []string{"manifest"}, "absent"},
+		"not sticky":           {func(m *hosttest.Machine) error { return os.Chmod(at(m, ""), 0o770) }, []string{"installDir"}, "0:990 0770"},
+		"directory the user's": {func(m *hosttest.Machine) error { return os.Chown(at(m, ""), runnerUID, runnerUID) }, []string{"installDir"}, "990:990 1770"},
+		"diag a link":          {relink("_diag", "/etc"), []string{"_diag"}, "a link"},
+		"work root's":          {func(m *hosttest.Machine) error { return os.Chown(at(m, "_work"), 0, 0) }, []string{"_work"}, "0:0"},
+		"settings root's":      {inPlace2(".runner"), []string{".runner owner"}, "0"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, tb := runnerHost(t)
+			mustApply(t, m, tb)
+			if err := c.drift(m); err != nil {
+				t.Fatal(err)
+			}
+			changes := mustDiff(t, m, tb)
+			if got := fieldsOf(changes); !slices.Equal(got, c.want) {
+				t.Fatalf("found %+v, want %q", changes, c.want)
+			}
+			if c.want == nil {
+				return
+			}
+			if !strings.Contains(changes[0].Have, c.have) {
+				t.Errorf("have %q, want %q in it", changes[0].Have, c.have)
+			}
+			mustApply(t, m, tb)
+			tb.Verify = true
+			if left := mustDiff(t, m, tb); len(left) > 0 {
+				t.Errorf("a full look still finds %+v", left)
+			}
+			if got := m.Text(runnerDir + "/bin/Runner.Listener"); got != "listener" {
+				t.Errorf("Runner.Listener holds %q", got)
+			}
+		})
+	}
+}
+
+// inPlace2 makes a file that was not there.
+func inPlace2(name string) func(*hosttest.Machine) error {
+	return func(m *hosttest.Machine) error {
+		return os.WriteFile(m.Path(runnerDir+"/"+name), []byte("{}"), 0o644)
+	}
+}
+
+func TestTarballVerifySeesEveryFile(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	mustApply(t, m, tb)
+	const script = "externals.2.336.0/node20/lib/npm.js"
+	if err := os.WriteFile(m.Path(runnerDir+"/"+script), []byte("NPM"), 0); err != nil {
+		t.Fatal(err)
+	}
+	tb.Verify = true
+	if got := fieldsOf(mustDiff(t, m, tb)); !slices.Equal(got, []string{script}) {
+		t.Errorf("found %q", got)
+	}
+	mustApply(t, m, tb)
+}
+
+func TestTarballManyAltered(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	files := map[string]string{"bin/Runner.Listener*": "listener"}
+	for i := range 50 {
+		files[fmt.Sprintf("bin/%02d.dll", i)] = "assembly"
+	}
+	tb.SHA256 = archive(t, m, tb.Source, files)
+	mustApply(t, m, tb)
+	for i := range 50 {
+		m.WriteFile(fmt.Sprintf("%s/bin.2.336.0/%02d.dll", runnerDir, i), "other")
+	}
+	changes := mustDiff(t, m, tb)
+	if last := changes[len(changes)-1]; len(changes) != longestList+1 || last.Have != "30 altered" {
+		t.Errorf("%d changes, the last %+v", len(changes), last)
+	}
+}
+
+func TestTarballVersions(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[int][]string{
+		0: {"bin.2.336.0", "externals.2.336.0"},
+		1: {"bin.2.10.0", "bin.2.336.0", "externals.2.10.0", "externals.2.336.0"},
+		2: {"bin.2.10.0", "bin.2.336.0", "bin.2.9.1", "externals.2.10.0", "externals.2.336.0", "externals.2.9.1"},
+	} {
+		t.Run(fmt.Sprint(keep), func(t *testing.T) {
+			t.Parallel()
+			m, tb := runnerHost(t)
+			tb.Keep = keep
+			for _, version := range []string{"2.9.1", "2.10.0", "2.336.0"} {
+				tb.Version = version
+				mustApply(t, m, tb)
+			}
+			names, _ := m.ReadDir(runnerDir)
+			got := slices.DeleteFunc(names, func(n string) bool { return !versionedDir.MatchString(n) })
+			if !slices.Equal(got, want) {
+				t.Errorf("kept %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// fakeReleases answers as GitHub would.
+type fakeReleases struct {
+	latest, sum string
+	err         error
+	asked       int
+}
+
+func (f *fakeReleases) LatestVersion(context.Context, string) (string, error) {
+	f.asked++
+	return f.latest, f.err
+}
+
+func (f *fakeReleases) Digest(context.Context, string, string) (string, string, error) {
+	f.asked++
+	return f.sum, "a release", f.err
+}
+
+func TestTarballDigests(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	right := tb.SHA256
+	wrong := strings.Repeat("0", 64)
+	page := "<!DOCTYPE html>"
+	for name, c := range map[string]struct {
+		spec     string
+		releases *fakeReleases
+		trust    bool
+		text     string // instead of the archive
+		says     []string
+	}{
+		"wrong in the spec":   {spec: wrong, says: []string{right, wrong}},
+		"wrong at GitHub":     {releases: &fakeReleases{sum: wrong}, says: []string{right, wrong}},
+		"GitHub is down":      {releases: &fakeReleases{err: errors.New("no route")}, says: []string{"cannot learn", "no route"}},
+		"nobody says":         {releases: &fakeReleases{}, says: []string{"\n    sha256: " + right, "--trust-on-first-use"}},
+		"nobody is asked":     {says: []string{"\n    sha256: " + right}},
+		"a page":              {text: page, says: []string{"no archive", "<!DOCTYPE html>"}},
+		"a page, trusted":     {text: page, trust: true, says: []string{"not gzip"}},
+		"a page for a digest": {text: page, spec: wrong, says: []string{"no archive", "<!DOCTYPE html>"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.text != "" {
+				m.WriteFile("/srv/page", c.text)
+			}
+			bad := *tb
+			bad.SHA256, bad.Trust = c.spec, c.trust
+			if c.releases != nil {
+				bad.Releases = c.releases
+			}
+			if c.text != "" {
+				bad.Source = "/srv/page"
+			}
+			err := bad.Apply(t.Context(), m)
+			if err == nil {
+				t.Fatal("it was installed")
+			}
+			for _, want := range c.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+			if names, _ := m.ReadDir(runnerDir); len(names) != 0 {
+				t.Errorf("left behind: %q", names)
+			}
+		})
+	}
+}
+
+// TestTarballFailureKeepsWhatWasThere updates to an archive that is not what it
+// should be.
+func TestTarballFailureKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	mustApply(t, m, tb)
+	for name, files := range map[string]map[string]string{
+		"no runner":        {"bin/other": "", "README": ""},
+		"settings in it":   {"bin/Runner.Listener*": "", ".runner": "{}"},
+		"a work directory": {"bin/Runner.Listener*": "", "_work/x": ""},
+		"another top":      {"bin/Runner.Listener*": "", "lib/x": ""},
+		"a link out":       {"bin/Runner.Listener*": "", "bin/l->../../..": ""},
+	} {
+		before := m.Tree()
+		bad := *tb
+		bad.Version, bad.Source = "2.337.0", "/srv/bad.tar.gz"
+		bad.SHA256 = archive(t, m, bad.Source, files)
+		if err := bad.Apply(t.Context(), m); err == nil {
+			t.Errorf("%s: it was installed", name)
+		}
+		after := m.Tree()
+		if differ := hosttest.SameTree(before, after); !slices.Equal(differ, []string{"/srv/bad.tar.gz"}) {
+			t.Errorf("%s: changed %q", name, differ)
+		}
+	}
+	if left := mustDiff(t, m, tb); len(left) > 0 {
+		t.Errorf("what was there is no longer in step: %+v", left)
+	}
+}
+
+func TestTarballTrustOnFirstUse(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	right := tb.SHA256
+	tb.SHA256, tb.Trust = "", true
+	mustApply(t, m, tb)
+	tb.Trust = false
+	if got := trustedDigest(m, tb.Source); got != right {
+		t.Errorf("recorded %q, want %q", got, right)
+	}
+	m.WriteFile(runnerDir+"/bin.2.336.0/System.dll", "altered")
+	mustApply(t, m, tb) // with the digest that was accepted
+	archive(t, m, tb.Source, map[string]string{"bin/Runner.Listener*": "another"})
+	m.WriteFile(runnerDir+"/bin.2.336.0/System.dll", "altered")
+	if err := tb.Apply(t.Context(), m); err == nil || !strings.Contains(err.Error(), right) {
+		t.Errorf("another archive of the same name: %v", err)
+	}
+}
+
+func TestTarballLatest(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	tb.Version = latestVersion
+	if _, err := tb.Diff(t.Context(), m); err == nil || !strings.Contains(err.Error(), "runner.version") {
+		t.Errorf("nothing installed and nobody to ask: %v", err)
+	}
+	tb.Releases = &fakeReleases{latest: "../2.336.0"}
+	if _, err := tb.Diff(t.Context(), m); err == nil {
+		t.Error("a version that is a path was taken")
+	}
+	tb.Releases = &fakeReleases{latest: "2.336.0"}
+	mustApply(t, m, tb)
+
+	newer := &fakeReleases{latest: "2.337.0"}
+	unattended := Tarball(*tb)
+	unattended.latest, unattended.Releases = "", newer
+	if left := mustDiff(t, m, &unattended); len(left) > 0 || newer.asked > 0 {
+		t.Errorf("an unattended pass asked %d times and wants %+v", newer.asked, left)
+	}
+	attended := unattended
+	attended.Attended = true
+	if changes := mustDiff(t, m, &attended); changes[0].Have != "2.336.0" || changes[0].Want != "2.337.0" {
+		t.Errorf("an attended one wants %+v", changes)
+	}
+	attended.latest, attended.Releases = "", &fakeReleases{err: errors.New("no route")}
+	if changes, err := attended.Diff(t.Context(), m); !errors.Is(err, reconcile.ErrUnknown) || len(changes) > 0 {
+		t.Errorf("GitHub is down: %+v, %v", changes, err)
+	}
+}
+
+func TestTarballAutoUpdate(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	tb.AutoUpdate = true
+	mustApply(t, m, tb)
+	if got := described(t, m, runnerDir); got != "drwxrwx--- 0:990" {
+		t.Errorf("installDir is %s", got)
+	}
+	if got := described(t, m, runnerDir+"/bin.2.336.0/Runner.Listener"); got != "-rwxr-xr-x 990:990" {
+		t.Errorf("Runner.Listener is %s", got)
+	}
+	// What the runner's own updater does.
+	at := m.Path(runnerDir)
+	if err := errors.Join(os.Mkdir(at+"/bin.2.340.0", 0o755), os.Remove(at+"/bin"), os.Symlink("bin.2.340.0", at+"/bin")); err != nil {
+		t.Fatal(err)
+	}
+	if left := mustDiff(t, m, tb); len(left) > 0 {
+		t.Errorf("a newer version is not what is wanted: %+v", left)
+	}
+	tb.Version = "2.341.0"
+	if changes := mustDiff(t, m, tb); len(changes) != 1 || changes[0].Have != "2.340.0" {
+		t.Errorf("an older one: %+v", changes)
+	}
+}
+
+func TestTarballRefusesOtherDirectories(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	m.WriteFile(runnerDir+"/thesis.tex", "years of work")
+	before := m.Tree()
+	_, err := tb.Diff(t.Context(), m)
+	if err == nil || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Errorf("diff says %v", err)
+	}
+	if err := tb.Apply(t.Context(), m); err == nil {
+		t.Error("apply went ahead")
+	}
+	if differ := hosttest.SameTree(before, m.Tree()); differ != nil {
+		t.Errorf("changed %q", differ)
+	}
+}
+
+// TestTarballTakesOverOneByHand keeps the registration of a runner that was
+// unpacked with tar and configured with config.sh.
+func TestTarballTakesOverOneByHand(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	for name, text := range map[string]string{"bin/Runner.Listener": "old", "config.sh": "", "notes.txt": "mine", ".runner": "{}", "externals/node16/bin/node": ""} {
+		m.WriteFile(runnerDir+"/"+name, text)
+	}
+	if changes := mustDiff(t, m, tb); changes[0].Field != "version" || changes[0].Have != "one that was not unpacked by benchctl" {
+		t.Errorf("found %+v", changes)
+	}
+	mustApply(t, m, tb)
+	if m.Text(runnerDir+"/.runner") != "{}" || m.Text(runnerDir+"/notes.txt") != "mine" {
+		t.Error("files that are not the runner's are gone")
+	}
+}
+
+// TestTarballThingsInTheWay has a job put directories and links where root is
+// about to write.
+func TestTarballThingsInTheWay(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	m.WriteFile("/etc/shadow", "secret")
+	mustApply(t, m, tb)
+	at := m.Path(runnerDir)
+	for _, name := range []string{"/bin.2.337.0", "/run.sh/x", "/runsvc.sh/x"} {
+		if err := errors.Join(os.RemoveAll(at+strings.TrimSuffix(name, "/x")), os.MkdirAll(at+name, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(at+"/config.sh"), os.Symlink(m.Path("/etc/shadow"), at+"/config.sh"),
+		os.Symlink(m.Path("/etc"), at+"/externals.2.337.0"), os.Symlink(m.Path("/etc"), at+"/"+stagingPrefix+"x")); err != nil {
+		t.Fatal(err)
+	}
+	tb.Version = "2.337.0"
+	mustApply(t, m, tb)
+	if m.Text("/etc/shadow") != "secret" {
+		t.Error("written through a link")
+	}
+}
+
+// TestTarballKilledAnywhere stops an update at each change of the host, and at
+// the next, until it gets through.
+func TestTarballKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	type killed struct{}
+	for n := 1; ; n++ {
+		m, tb := runnerHost(t)
+		mustApply(t, m, tb)
+		m.WriteFile(runnerDir+"/bin.2.336.0/System.dll", "altered")
+		if n%2 == 0 {
+			tb.Version = "2.337.0"
+		}
+		changes := 0
+		count := m.Before
+		m.Before = func(op, path string) {
+			if changes++; changes > n/2 {
+				panic(killed{})
+			}
+		}
+		finished := func() (done bool) {
+			defer func() {
+				if cause := recover(); cause != nil && cause != any(killed{}) {
+					panic(cause)
+				}
+			}()
+			if err := tb.Apply(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			return true
+		}()
+		m.Before = count
+		if finished {
+			if n < 20 {
+				t.Errorf("an update makes only %d changes", n/2)
+			}
+			return
+		}
+		if len(mustDiff(t, m, tb)) > 0 {
+			mustApply(t, m, tb)
+		}
+		tb.Verify = true
+		if left := mustDiff(t, m, tb); len(left) > 0 {
+			t.Fatalf("killed before change %d: %+v", n/2+1, left)
+		}
+		if left, _ := m.Glob(runnerDir + "/" + stagingPrefix + "*"); left != nil {
+			t.Errorf("killed before change %d: %q is left", n/2+1, left)
+		}
+	}
+}
+
+func TestNewerVersion(t *testing.T) {
+	t.Parallel()
+	order := []string{"1.9.9", "2.9.1", "2.10.0", "2.336", "2.336.0", "2.336.1", "10.0.0"}
+	for i, a := range order {
+		for j, b := range order {
+			if got := newerVersion(a, b); got != (i > j) {
+				t.Errorf("newerVersion(%s, %s) is %v", a, b, got)
+			}
+		}
+	}
+}
+
+func TestManifestRoundTrip(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_763_900_000, 123_456_789)
+	m := &manifest{version: "2.336.0", archive: strings.Repeat("a", 64), files: []host.UnpackedFile{
+		{Path: "bin.2.336.0", Info: host.Info{Perm: host.Perm{Mode: 0o755}, Type: fs.ModeDir, Size: 4096, Inode: 7, Mtime: at, Ctime: at}},
+		{Path: "bin.2.336.0/with a space", Info: host.Info{Perm: host.Perm{Mode: 0o644}, Size: 12, Inode: 8, Mtime: at, Ctime: at}, SHA256: strings.Repeat("b", 64)},
+		{Path: "externals.2.336.0/l", Target: "a -> b", Info: host.Info{Perm: host.Perm{Mode: 0o777}, Type: fs.ModeSymlink, Inode: 9, Mtime: at, Ctime: at}},
+		{Path: "externals.2.336.0/npm.js", Info: host.Info{Perm: host.Perm{Mode: 0o644}, Inode: 10, Mtime: at, Ctime: at}, SHA256: strings.Repeat("c", 64)},
+	}}
+	for whole, want := range map[bool]int{true: 4, false: 3} {
+		got, err := parseManifest(bytes.NewReader(m.text()), whole)
+		if err != nil || got == nil {
+			t.Fatal(got, err)
+		}
+		for i, f := range got.files {
+			if f.SHA256 == "-" {
+				f.SHA256 = ""
+			}
+			if f != m.files[i] {
+				t.Errorf("read %+v, wrote %+v", f, m.files[i])
+			}
+		}
+		if len(got.files) != want || got.version != m.version || got.archive != m.archive {
+			t.Errorf("whole %v: %d files of %s", whole, len(got.files), got.version)
+		}
+	}
+}
+
+// BenchmarkTarballDiff looks at a runner of the real one's shape, in step.
+func BenchmarkTarballDiff(b *testing.B) {
+	m, tb := runnerHost(b)
+	files := map[string]string{"bin/Runner.Listener*": "listener"}
+	for i := range 400 {
+		files[fmt.Sprintf("bin/System.Part%d.dll", i)] = "assembly"
+	}
+	for i := range 8600 {
+		files[fmt.Sprintf("externals/node%d/lib/node_modules/npm/node_modules/package-%d/lib/%d.js", i%4, i/10%250, i)] = "script"
+	}
+	tb.SHA256 = archive(b, m, tb.Source, files)
+	if err := tb.Apply(b.Context(), m); err != nil {
+		b.Fatal(err)
+	}
+	for _, verify := range []bool{false, true} {
+		b.Run(map[bool]string{false: "every pass", true: "verify"}[verify], func(b *testing.B) {
+			tb.Verify = verify
+			b.ReportAllocs()
+			for b.Loop() {
+				if left, err := tb.Diff(b.Context(), m); err != nil || len(left) > 0 {
+					b.Fatal(left, err)
+				}
+			}
+		})
+	}
+}
