@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// applyFlags are what only apply understands.
+type applyFlags struct {
+	yes             bool
+	wait            bool
+	allowUpgrades   bool
+	trustOnFirstUse bool
+	verify          bool
+	takeOver        bool
+	attended        bool
+}
+
+func newApply(e *env, f *flags) *cobra.Command {
+	a := applyFlags{attended: true}
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Make this host what the spec says",
+		Long: `Make this host what the spec says: look at each resource in order, change what
+differs, and look again. While a job runs nothing is touched (exit code 3).
+A second apply changes nothing.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return apply(cmd.Context(), e, f, a) },
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&a.yes, "yes", false, "do not ask before a re-registration or a stopped service")
+	fs.BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")
+	fs.BoolVar(&a.allowUpgrades, "allow-upgrades", false, "let apt upgrade, downgrade or remove other packages")
+	fs.BoolVar(&a.trustOnFirstUse, "trust-on-first-use", false, "accept and record the digest of a file that nobody vouches for")
+	fs.BoolVar(&a.verify, "verify", false, "check the digest of every file of the runner, not only its dates")
+	fs.BoolVar(&a.takeOver, "take-over", false, "take a runner of the same name over from another host")
+	return cmd
+}
+
+func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
+	s, err := load(e, f.file)
+	if err != nil {
+		return err
+	}
+	if err := needRoot("apply"); err != nil {
+		return err
+	}
+	w, err := wire(e, f, s, a)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	release, err := e.machine.Lock(ctx, "apply")
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := w.await(ctx, e, a); err != nil {
+		return err
+	}
+	if ok, err := confirm(ctx, e, f, a, w); err != nil || !ok {
+		return err
+	}
+	report := w.apply(ctx, e, f)
+	if err := show(e, f, report); err != nil {
+		return err
+	}
+	return exit(report.ExitCode())
+}
+
+// await waits for a running job to end, if asked to.
+func (w *wired) await(ctx context.Context, e *env, a applyFlags) error {
+	if !a.wait {
+		return nil
+	}
+	return w.jobs.Wait(ctx, func(line string) { fmt.Fprintln(e.stderr, clean(line)) })
+}
+
+// apply makes each selected resource so, telling stderr of each step.
+func (w *wired) apply(ctx context.Context, e *env, f *flags) *reconcile.Report {
+	began := time.Now()
+	opt := reconcile.Options{Jobs: w.jobs}
+	if !f.quiet {
+		opt.Began = func(id reconcile.ID, changes []reconcile.Change) {
+			fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(gist(changes)))
+		}
+		opt.Said = func(id reconcile.ID, line string) { fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(line)) }
+	}
+	return newReport("apply", w, began, reconcile.Apply(ctx, w.machine, w.resources, opt))
+}
+
+// gist is what a step is about, in a few words.
+func gist(changes []reconcile.Change) string {
+	var fields []string
+	for _, c := range changes {
+		fields = append(fields, c.Field)
+	}
+	const most = 4
+	if n := len(fields); n > most {
+		fields = append(fields[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	return strings.Join(fields, ", ")
+}
+
+// errDeclined ends an apply that its operator did not want.
+var errDeclined = errors.New("nothing was changed, as you said")
+
+// confirm shows the diff on a terminal and asks once, if it holds something
+// that cannot be taken back or that stops the service.
+func confirm(ctx context.Context, e *env, f *flags, a applyFlags, w *wired) (bool, error) {
+	if a.yes || !isTerminal(e.stdin) || !isTerminal(e.stdout) {
+		return true, nil
+	}
+	report := w.diff(ctx)
+	why := grave(report, w.serviceRuns(ctx))
+	if why == "" {
+		return true, nil
+	}
+	newPrinter(e, f).report(report)
+	fmt.Fprintf(e.stderr, "This %s. Go on? [y/N] ", why)
+	answer, _ := bufio.NewReader(e.stdin).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return false, errDeclined
+	}
+	return true, nil
+}
+
+// grave says in words what of a diff an operator should agree to first.
+func grave(r *reconcile.Report, running bool) string {
+	var why []string
+	for _, o := range r.Results {
+		if slices.Contains(o.Effects, reconcile.Reregister) && o.Kind == "config" && running {
+			why = append(why, "registers the runner anew at GitHub")
+		}
+		if slices.Contains(o.Effects, reconcile.Restart) && running {
+			why = append(why, "stops the runner's service for a while")
+		}
+		for _, c := range o.Changes {
+			if strings.HasPrefix(c.Field, "drop-in") {
+				why = append(why, "moves a drop-in of the service aside")
+			}
+		}
+	}
+	slices.Sort(why)
+	return strings.Join(slices.Compact(why), " and ")
+}

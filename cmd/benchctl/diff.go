@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+func newDiff(e *env, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff",
+		Short: "Show what differs between this host and the spec",
+		Long: `Show what differs between this host and the spec, field by field. Nothing at all
+is changed, so it may run at any time, during a job too.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return diff(cmd.Context(), e, f) },
+	}
+}
+
+func diff(ctx context.Context, e *env, f *flags) error {
+	s, err := load(e, f.file)
+	if err != nil {
+		return err
+	}
+	w, err := wire(e, f, s, applyFlags{})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	report := w.diff(ctx)
+	if err := show(e, f, report); err != nil {
+		return err
+	}
+	if !f.quiet && f.output == "text" && report.ExitCode() == reconcile.ExitDiffers {
+		fmt.Fprintf(e.stderr, "benchctl apply -f %s makes it so.\n", f.file)
+	}
+	return exit(report.ExitCode())
+}
+
+// diff looks at every selected resource.
+func (w *wired) diff(ctx context.Context) *reconcile.Report {
+	began := time.Now()
+	outcomes := reconcile.Diff(ctx, w.machine, w.resources)
+	return newReport("diff", w, began, outcomes)
+}
+
+func newReport(verb string, w *wired, began time.Time, outcomes []reconcile.Outcome) *reconcile.Report {
+	return reconcile.NewReport(verb, w.machine.Hostname(), specRef(w.spec), began, time.Since(began), outcomes)
+}
+
+func specRef(s *spec.Spec) reconcile.SpecRef {
+	return reconcile.SpecRef{File: s.File, SHA256: s.SHA256}
+}
+
+// show prints a report the way the flags ask.
+func show(e *env, f *flags, r *reconcile.Report) error {
+	if f.output == "json" {
+		return printJSON(e, r)
+	}
+	newPrinter(e, f).report(r)
+	return nil
+}

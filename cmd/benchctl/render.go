@@ -1,0 +1,177 @@
+package main
+
+// This file is everything benchctl says of a report to a person. The rules:
+//   - stdout is the answer: the diff, the report, JSON; stderr is everything else.
+//   - what is in step is not mentioned, unless -v.
+//   - one resource, one paragraph: its id, then its changes, indented.
+//   - what came from GitHub, a job or the runner's user is escaped.
+//   - no colour unless stdout is a terminal, and NO_COLOR and --no-color are unset.
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+// A printer writes reports as text.
+type printer struct {
+	w       io.Writer
+	colour  bool
+	verbose bool
+}
+
+func newPrinter(e *env, f *flags) *printer {
+	return &printer{
+		w:       e.stdout,
+		colour:  isTerminal(e.stdout) && !f.noColor && e.getenv("NO_COLOR") == "",
+		verbose: f.verbose,
+	}
+}
+
+// report prints what one pass found or did.
+func (p *printer) report(r *reconcile.Report) {
+	for _, o := range r.Results {
+		p.outcome(o)
+	}
+	fmt.Fprintln(p.w, summary(r))
+}
+
+// outcome prints one resource's paragraph, if there is anything to say.
+func (p *printer) outcome(o reconcile.Outcome) {
+	if o.Status == reconcile.Unchanged && !p.verbose {
+		return
+	}
+	head := p.paint(bold, o.ID.String())
+	switch o.Status {
+	case reconcile.Pending, reconcile.Changed:
+	case reconcile.Failed:
+		head += "  " + p.paint(red, string(o.Status))
+	default:
+		head += "  " + string(o.Status)
+	}
+	for _, effect := range o.Effects {
+		head += "  [" + string(effect) + "]"
+	}
+	fmt.Fprintln(p.w, head)
+	p.changes(o.Changes)
+	if o.Error != "" {
+		fmt.Fprintln(p.w, indent(o.Error))
+	}
+}
+
+// changes prints fields in a column, each with what it is and what it should be.
+func (p *printer) changes(changes []reconcile.Change) {
+	width := 0
+	for _, c := range changes {
+		width = max(width, min(utf8.RuneCountInString(clean(c.Field)), 28))
+	}
+	for _, c := range changes {
+		fmt.Fprintf(p.w, "  %-*s  %s -> %s\n", width, clean(c.Field), p.paint(red, clean(c.Have)), p.paint(green, clean(c.Want)))
+	}
+}
+
+// summary is the report in one line.
+func summary(r *reconcile.Report) string {
+	order := []reconcile.Status{
+		reconcile.Failed, reconcile.Skipped, reconcile.Deferred, reconcile.Pending,
+		reconcile.Changed, reconcile.Unsupported, reconcile.Unknown,
+	}
+	words := map[reconcile.Status]string{
+		reconcile.Pending: "to change", reconcile.Changed: "changed", reconcile.Unchanged: "in step",
+	}
+	var parts []string
+	for _, s := range append(order, reconcile.Unchanged) {
+		if n := r.Summary[s]; n > 0 {
+			word := words[s]
+			if word == "" {
+				word = string(s)
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n, word))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to look at"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// clean shows text that others wrote on one line and without control
+// characters, so that it cannot speak to the terminal.
+func clean(s string) string {
+	if s == "" {
+		return `""`
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// indent sets a message off, line by line.
+func indent(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = "  " + strings.TrimPrefix(clean(" "+line), " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+type colour string
+
+const (
+	bold  colour = "1"
+	red   colour = "31"
+	green colour = "32"
+)
+
+func (p *printer) paint(c colour, s string) string {
+	if !p.colour {
+		return s
+	}
+	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// selected keeps the outcomes' order and drops the kinds that --only leaves out.
+func selected(all []reconcile.Resource, only []string) ([]reconcile.Resource, error) {
+	if len(only) == 0 {
+		return all, nil
+	}
+	var kinds []string
+	var some []reconcile.Resource
+	for _, r := range all {
+		id := r.ID()
+		kinds = append(kinds, id.Kind)
+		if slices.Contains(only, id.Kind) || slices.Contains(only, id.String()) {
+			some = append(some, r)
+		}
+	}
+	for _, kind := range only {
+		base, _, _ := strings.Cut(kind, "/")
+		if !slices.Contains(kinds, base) {
+			return nil, fmt.Errorf("cannot look only at %q: the kinds of this spec are %s", kind, strings.Join(slices.Compact(kinds), ", "))
+		}
+	}
+	return some, nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/internal/standin/runner"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// defaultFile is where a host keeps its spec.
+const defaultFile = "/etc/benchctl/runner.yaml"
+
+const exitCodes = `Exit codes:
+  0  in step, or done
+  1  an error: what failed, on what, and what to do next
+  2  not as wanted: diff found differences
+  3  deferred: a job is running (or paused), and nothing was touched
+`
+
+// flags are those that every verb has.
+type flags struct {
+	file    string
+	output  string
+	only    []string
+	offline bool
+	verbose bool
+	quiet   bool
+	noColor bool
+}
+
+// run is the program: args as the kernel handed them over, an exit code back.
+func run(ctx context.Context, e *env, args []string) int {
+	if name := filepath.Base(args[0]); slices.Contains(runner.Names, name) {
+		// A rehearsal's runner package carries this binary under the names of
+		// the runner's own programs.
+		return runner.Main(name, args[1:])
+	}
+	root := newRoot(e)
+	root.SetArgs(args[1:])
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	err := root.ExecuteContext(ctx)
+	var code exitError
+	if errors.As(err, &code) {
+		return code.code
+	}
+	if err != nil {
+		complain(e.stderr, err)
+		return reconcile.ExitError
+	}
+	return reconcile.ExitOK
+}
+
+// exitError ends a verb whose answer is already printed.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// exit turns an exit code into what RunE returns.
+func exit(code int) error {
+	if code == reconcile.ExitOK {
+		return nil
+	}
+	return exitError{code}
+}
+
+// complain is the one place that prints an error. Problems of a spec carry
+// their own places and are printed as they are.
+func complain(w interface{ Write([]byte) (int, error) }, err error) {
+	var problems spec.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(w, problems)
+		return
+	}
+	fmt.Fprintln(w, "benchctl:", err)
+}
+
+func newRoot(e *env) *cobra.Command {
+	f := &flags{}
+	root := &cobra.Command{
+		Use:   "benchctl",
+		Short: "Make, keep and prove a benchmark host",
+		Long: `benchctl makes this machine the benchmark host that a runner.yaml describes: a
+self-hosted GitHub Actions runner whose state is the quality of its numbers.
+
+Start with "benchctl rehearse": it tries everything on a throwaway copy of this
+machine and changes nothing.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	p := root.PersistentFlags()
+	p.StringVarP(&f.file, "file", "f", defaultFile, "the spec")
+	p.StringVarP(&f.output, "output", "o", "text", "text or json")
+	p.StringSliceVar(&f.only, "only", nil, "look only at these kinds, such as user,service")
+	p.BoolVar(&f.offline, "offline", false, "never talk to GitHub")
+	p.BoolVarP(&f.verbose, "verbose", "v", false, "show what is in step, too")
+	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
+	p.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR)")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if f.output != "text" && f.output != "json" {
+			return fmt.Errorf("cannot print %q: --output is text or json", f.output)
+		}
+		return nil
+	}
+	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes)
+	for _, verb := range verbs {
+		root.AddCommand(verb(e, f))
+	}
+	return root
+}
+
+// verbs is every verb there is, in the order of a host's life.
+var verbs = []func(*env, *flags) *cobra.Command{
+	newValidate, newSchema, newDiff, newApply, newRevert, newRehearse, newReady, newGate, newGuard, newVersion,
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github"
+	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// wired is a spec made ready for one verb: the only place where the machine,
+// GitHub and the resources meet.
+type wired struct {
+	spec      *spec.Spec
+	machine   *linux.Machine
+	jobs      *jobs.Keeper
+	resources []reconcile.Resource
+}
+
+// wire builds the selected resources of a spec. It talks to nobody.
+func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
+	o := resources.Options{
+		Host: e.machine, Getenv: e.getenv, Self: self(),
+		Offline: f.offline, Attended: a.attended, Applying: a.attended,
+		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
+	}
+	if err := withGitHub(e, f, s, &o); err != nil {
+		return nil, err
+	}
+	all, err := selected(resources.Build(s, o), f.only)
+	if err != nil {
+		return nil, err
+	}
+	return &wired{
+		spec: s, machine: e.machine, resources: all,
+		jobs: jobs.New(e.machine, resources.Runner(e.machine, s)),
+	}, nil
+}
+
+// withGitHub finds credentials and makes a client, unless nobody is to be asked.
+func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) error {
+	if f.offline {
+		return nil
+	}
+	found, err := github.FindCredentials(e.machine, e.getenv, s.GitHub, s.User.Home)
+	if err != nil {
+		return err
+	}
+	client, err := github.New(github.Options{URL: s.Runner.URL, Credentials: found, Version: version})
+	if err != nil {
+		return err
+	}
+	o.Releases, o.Token = client, found.Registration
+	if found.API() {
+		o.GitHub = client
+	}
+	return nil
+}
+
+// self is the running benchctl's own file.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// serviceRuns reports whether the runner's service is up.
+func (w *wired) serviceRuns(ctx context.Context) bool {
+	u, err := w.machine.Unit(ctx, resources.Unit(w.machine, w.spec))
+	return err == nil && u.ActiveState == "active"
+}
+
+func (w *wired) close() { w.machine.Close() }

@@ -1,0 +1,62 @@
+package resources
+
+import (
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// Options are what the resources need beside the spec.
+type Options struct {
+	Host     host.Reader         // for names that are resolved once
+	GitHub   GitHub              // nil without API credentials
+	Releases Releases            // nil to ask nobody about the runner's releases
+	Token    actions.Secret      // a pasted registration token, or ""
+	Getenv   func(string) string // asked for proxies alone
+	Self     string              // the running benchctl's own file
+
+	Offline       bool // never talk to GitHub
+	Attended      bool // a person is waiting: `latest` may be resolved
+	Applying      bool // the diff is an apply's own
+	AllowUpgrades bool
+	Trust         bool // accept and record digests that nobody gave
+	Verify        bool // look at the contents of every file of the runner
+	TakeOver      bool // replace a same-named runner of another host
+}
+
+// Build lowers a spec to the resources that it asks for, in the order of law 4:
+// what a job needs comes before the registration, and the service comes last.
+func Build(s *spec.Spec, o Options) []reconcile.Resource {
+	apt := NewApt()
+	apt.AllowUpgrades, apt.Trust = o.AllowUpgrades, o.Trust
+
+	config := NewConfig(o.Host, s, o.Getenv)
+	config.GitHub, config.Token, config.Offline = o.GitHub, o.Token, o.Offline
+	config.TakeOver, config.Applying, config.Unattended = o.TakeOver, o.Applying, !o.Attended
+
+	own := program{self: o.Self}
+	l := launch{spec: s, binary: own.path()}
+	all := []reconcile.Resource{user{s}, Packages{apt}}
+	all = append(all, jdkOf(s, apt)...)
+	all = append(all, ptsOf(s, apt)...)
+	all = append(all, tarballOf(s, o), config, env{l})
+	all = append(all, knobsOf(s)...)
+	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+}
+
+// Unit names the unit that the spec's runner lives in on a host.
+func Unit(r host.Reader, s *spec.Spec) string {
+	return unitName(s.Runner.URL, runnerName(r, s))
+}
+
+// Runner is the spec's runner as law 5 needs it: who it is and where. An
+// account that is not there yet runs nothing.
+func Runner(r host.Reader, s *spec.Spec) jobs.Runner {
+	runner := jobs.Runner{Dir: s.InstallDir, Unit: Unit(r, s), UID: -1, GID: -1}
+	if a, err := r.Account(s.User.Name); err == nil {
+		runner.UID, runner.GID = a.UID, a.GID
+	}
+	return runner
+}
