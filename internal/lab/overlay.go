@@ -16,7 +16,9 @@ const merged = stage + "/root"
 // mounts is a file system of its own below the last lower directory and gets a
 // layer too, for an overlay does not look across mounts.
 func (c *cell) layer(ctx context.Context, opt Options, disk string) error {
-	steps := [][]string{{"mount", "-t", "tmpfs", "-o", "mode=0755", "benchctl-lab", stage}}
+	// The size is what the machine believes to have, and a runner's host must
+	// have 20 GiB; memory is taken for what is written alone.
+	steps := [][]string{{"mount", "-t", "tmpfs", "-o", "mode=0755,size=64g", "benchctl-lab", stage}}
 	if disk != "" {
 		steps[0] = []string{"mount", "--bind", disk, stage}
 	}
