@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toyHolder stops a process, says so, and never lets it go on. Its argument is
-// the process; the test kills it.
+// toyHolder stops a process, armed as benchctl would be here, says so, and never
+// lets it go on. Its argument is the process; the test kills it.
 func toyHolder() {
 	want, err := parseTarget(os.Args[2])
 	if err != nil {
@@ -25,11 +25,7 @@ func toyHolder() {
 	if err := h.grab(want, true); err != nil {
 		panic(err)
 	}
-	args, err := guardArgs(h.targets)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := armChild(args); err != nil {
+	if _, err := arm(context.Background(), h.targets); err != nil {
 		panic(err)
 	}
 	if err := h.stop(context.Background()); err != nil {

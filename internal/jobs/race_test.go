@@ -30,6 +30,9 @@ type toyRunner struct {
 
 	process *exec.Cmd
 	ended   chan struct{}
+
+	launch func()      // starts the runner
+	down   func() bool // whether it has ended
 }
 
 func newToyRunner(t *testing.T, seed uint64) *toyRunner {
@@ -46,6 +49,15 @@ func newToyRunner(t *testing.T, seed uint64) *toyRunner {
 	r.keep = New(r, Runner{Dir: r.dir, Unit: "toy.service", UID: os.Getuid()})
 	r.keep.perf = filepath.Join(r.dir, "Runner.perf")
 	r.keep.arm = armedChild
+	r.launch = r.startListener
+	r.down = func() bool {
+		select {
+		case <-r.ended:
+			return true
+		default:
+			return false
+		}
+	}
 	t.Cleanup(func() {
 		if r.process != nil {
 			_ = r.process.Process.Kill()
@@ -83,12 +95,16 @@ func copySelf(t *testing.T, to string) {
 	}
 }
 
-// start starts the Listener, with an empty perf log.
+// start starts the runner with an empty perf log.
 func (r *toyRunner) start() {
 	r.t.Helper()
 	if err := os.WriteFile(r.keep.perf, nil, 0o644); err != nil {
 		r.t.Fatal(err)
 	}
+	r.launch()
+}
+
+func (r *toyRunner) startListener() {
 	cmd := exec.Command(filepath.Join(r.dir, "bin.1", listenerName))
 	cmd.Env = []string{"SERVER=" + r.server.Addr().String(), "PERF=" + r.keep.perf}
 	if err := cmd.Start(); err != nil {
@@ -171,14 +187,9 @@ func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
 // stop stops the runner and starts it again. Each job that it had acquired is
 // lost if it is not done by then.
 func (r *toyRunner) stop(sum *tally, unfinished map[string]bool) error {
-	if err := r.keep.Stop(r.t.Context()); err != nil {
-		select {
-		case <-r.ended: // it had begun, and a Worker has survived
-		default:
-			return err
-		}
+	if err := r.keep.Stop(r.t.Context()); err != nil && !r.down() {
+		return err
 	}
-	<-r.ended
 	time.Sleep(40 * time.Millisecond) // what was sent has arrived
 	r.server.drain(unfinished)
 	sum.lost += len(unfinished)
