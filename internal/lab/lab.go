@@ -43,16 +43,24 @@ func (l *Lab) cache() string {
 	return "/var/cache/benchctl-lab"
 }
 
-// Check reports in one sentence what this machine lacks to run containers.
+// Check reports in one sentence what this machine lacks to make roots and to
+// run containers on them.
 func Check() error {
+	if err := CheckBoot(); err != nil {
+		return err
+	}
+	return needs(map[string]string{"debootstrap": "debootstrap", "gpg": "gnupg"})
+}
+
+// CheckBoot reports what this machine lacks to run containers on roots that
+// are there already, such as its own.
+func CheckBoot() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("cannot run lab machines: they need root; run this as root")
 	}
 	return needs(map[string]string{
 		"systemd-nspawn": "systemd-container",
-		"debootstrap":    "debootstrap",
 		"nsenter":        "util-linux",
-		"gpg":            "gnupg",
 	})
 }
 

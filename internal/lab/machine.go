@@ -40,6 +40,8 @@ type Options struct {
 	// LegacyCgroups boots with the hierarchy of systemd before 248, where
 	// /sys/fs/cgroup is no cgroup2.
 	LegacyCgroups bool
+	// Target is what the machine boots into, its default target when empty.
+	Target string
 	// Prepare, if set, changes the machine's tree before its first boot.
 	// root is the tree's path as seen from outside.
 	Prepare func(root string) error
@@ -84,7 +86,7 @@ func (l *Lab) Boot(ctx context.Context, opt Options) (*Machine, error) {
 // New makes a machine that is still switched off: its tree can be read and
 // changed.
 func (l *Lab) New(ctx context.Context, opt Options) (*Machine, error) {
-	if err := Check(); err != nil {
+	if err := CheckBoot(); err != nil {
 		return nil, err
 	}
 	if opt.Hostname == "" {
@@ -166,6 +168,9 @@ func (m *Machine) nspawnArgs() []string {
 	}
 	if m.opt.Cpufreq != nil {
 		args = append(args, "--bind="+stage+"/cpufreq:"+cpufreqDir)
+	}
+	if m.opt.Target != "" {
+		args = append(args, "systemd.unit="+m.opt.Target)
 	}
 	return args
 }
