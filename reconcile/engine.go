@@ -30,16 +30,16 @@ func look(ctx context.Context, r host.Reader, res Resource) Outcome {
 	changes, err := res.Diff(ctx, readOnly{r})
 	o := Outcome{ID: res.ID(), Kind: res.ID().Kind, Changes: changes, Effects: effects(changes)}
 	switch {
+	case err != nil && !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrUnsupported):
+		o.Status = Failed
 	case len(changes) > 0:
 		o.Status = Pending
-	case err == nil:
-		o.Status = Unchanged
 	case errors.Is(err, ErrUnsupported):
 		o.Status = Unsupported
 	case errors.Is(err, ErrUnknown):
 		o.Status = Unknown
 	default:
-		o.Status = Failed
+		o.Status = Unchanged
 	}
 	o.note(err)
 	o.Elapsed = Milliseconds(time.Since(begun))

@@ -15,7 +15,8 @@ import (
 //
 // Diff says what differs, and nil when nothing does. It never changes
 // anything. An error that wraps [ErrUnknown] or [ErrUnsupported] may come with
-// changes: what could be seen counts.
+// changes: what could be seen counts, and is applied. Changes that come with
+// any other error are shown, and nothing is applied.
 //
 // Apply makes it so. It is called only after Diff found changes, one call must
 // be enough, and a call that was killed half-way is mended by the next. The

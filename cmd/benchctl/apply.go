@@ -22,11 +22,12 @@ type applyFlags struct {
 	trustOnFirstUse bool
 	verify          bool
 	takeOver        bool
-	attended        bool
+	applying        bool // the verb is apply
+	attended        bool // a person typed it
 }
 
 func newApply(e *env, f *flags) *cobra.Command {
-	a := applyFlags{attended: true}
+	a := applyFlags{applying: true, attended: true}
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make this host what the spec says",

@@ -26,7 +26,7 @@ type wired struct {
 func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	o := resources.Options{
 		Host: e.machine, Getenv: e.getenv, Self: self(),
-		Offline: f.offline, Attended: a.attended, Applying: a.attended,
+		Offline: f.offline, Attended: a.attended, Applying: a.applying,
 		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
 	}
 	if err := withGitHub(e, f, s, &o); err != nil {

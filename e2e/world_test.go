@@ -1,0 +1,198 @@
+//go:build e2e
+
+// Package e2e runs benchctl as its users do, on throwaway hosts with a real
+// systemd, against a stand-in for GitHub.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/internal/lab"
+	"github.com/SKaiNET-developers/benchctl/internal/standin"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+const (
+	repository = "SKaiNET-developers/SKaiNET"
+	apiToken   = "canary-api-token-3f1c0d"
+	runnerPin  = "2.336.0"
+)
+
+// binary builds benchctl once for all tests, with the hook that lets a test
+// end it at any of its changes to the host.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("benchctl-e2e-%d", os.Getpid()))
+	cmd := exec.Command("go", "build", "-tags", "killpoints", "-o", path, "../cmd/benchctl")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build benchctl: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+var worlds atomic.Int32
+
+// A world is a lab host and the GitHub that it sees.
+type world struct {
+	t       *testing.T
+	hub     *standin.Server
+	host    *lab.Machine
+	address string
+}
+
+// newWorld boots a host of a release with benchctl on it, and nothing else.
+func newWorld(t *testing.T, release lab.Release, change ...func(*lab.Options)) *world {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t}
+	w.hub, w.address = newHub(t)
+	l := &lab.Lab{Log: t.Logf}
+	root, err := l.Root(t.Context(), release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := lab.Options{
+		Lower: []string{root}, Hostname: "bench7", Hosts: map[string]string{}, CA: w.hub.CA(),
+		Cpufreq: &lab.Cpufreq{},
+	}
+	for _, name := range w.hub.Hosts() {
+		o.Hosts[name] = w.address
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	if w.host, err = l.Boot(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.host.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.install(path)
+	return w
+}
+
+// newHub starts a GitHub on a loopback address of its own that serves the
+// pinned runner, and holds every exchange to GitHub's description.
+func newHub(t *testing.T) (hub *standin.Server, address string) {
+	t.Helper()
+	n := worlds.Add(1)
+	address = fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n/250, 1+n%250)
+	hub, err := standin.Start(standin.Options{
+		Address: address, Seed: uint64(n), Names: []string{"ghes.example"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		hub.Close()
+		for _, v := range hub.Violations() {
+			t.Errorf("GitHub's description does not know this: %s", v)
+		}
+	})
+	hub.AcceptToken(apiToken)
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: runnerPin, Binary: path, Dir: filepath.Join(os.TempDir(), "benchctl-e2e-packages")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hub.PublishRunner(runnerPin, archive); err != nil {
+		t.Fatal(err)
+	}
+	return hub, address
+}
+
+func (w *world) install(path string) {
+	w.t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.put("/usr/local/bin/benchctl", string(data), 0o755)
+}
+
+func (w *world) put(path, text string, mode os.FileMode) {
+	w.t.Helper()
+	if err := w.host.Put(path, []byte(text), mode); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// spec writes the host's runner.yaml.
+func (w *world) spec(text string) { w.put("/etc/benchctl/runner.yaml", text, 0o644) }
+
+// run runs a program as root on the host and wants it to succeed.
+func (w *world) run(argv ...string) string {
+	w.t.Helper()
+	r, err := w.host.Run(w.t.Context(), argv...)
+	if err != nil || r.Status != 0 {
+		w.t.Fatalf("%q: %v, status %d\n%s%s", argv, err, r.Status, r.Stdout, r.Stderr)
+	}
+	return r.Stdout
+}
+
+// sh is run for a line of shell.
+func (w *world) sh(line string) string { w.t.Helper(); return w.run("sh", "-c", line) }
+
+// benchctl runs benchctl with API credentials and wants an exit code.
+func (w *world) benchctl(code int, args ...string) lab.Result {
+	w.t.Helper()
+	return w.benchctlAs(code, []string{"GITHUB_TOKEN=" + apiToken}, args...)
+}
+
+// benchctlAs is benchctl with an environment.
+func (w *world) benchctlAs(code int, env []string, args ...string) lab.Result {
+	w.t.Helper()
+	r, err := w.host.Do(w.t.Context(), lab.Command{Argv: append([]string{"/usr/local/bin/benchctl"}, args...), Env: env})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if r.Status != code {
+		w.t.Fatalf("benchctl %s ended with %d, want %d\n%s%s", strings.Join(args, " "), r.Status, code, r.Stdout, r.Stderr)
+	}
+	for _, out := range []string{r.Stdout, r.Stderr} {
+		if strings.Contains(out, apiToken) {
+			w.t.Errorf("benchctl %v printed the token", args)
+		}
+	}
+	return r
+}
+
+// differs is what `benchctl diff` finds, one "id field: have -> want" a line.
+func (w *world) differs(ctx context.Context) []string {
+	w.t.Helper()
+	r, err := w.host.Do(ctx, lab.Command{Argv: []string{"/usr/local/bin/benchctl", "diff", "-o", "json"}, Env: []string{"GITHUB_TOKEN=" + apiToken}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var report reconcile.Report
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		w.t.Fatalf("%v\n%s%s", err, r.Stdout, r.Stderr)
+	}
+	var lines []string
+	for _, o := range report.Results {
+		for _, c := range o.Changes {
+			lines = append(lines, fmt.Sprintf("%s %s: %s -> %s", o.ID, c.Field, c.Have, c.Want))
+		}
+		if o.Error != "" {
+			lines = append(lines, fmt.Sprintf("%s error: %s", o.ID, o.Error))
+		}
+	}
+	return lines
+}
