@@ -2,7 +2,6 @@ package resources
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strings"
@@ -65,7 +64,7 @@ func unitName(u spec.URL, runner string) string {
 	// The runner shortens alike, but ends in a random number; ours has to be
 	// the same each time.
 	sum := sha256.Sum256([]byte(name))
-	suffix := fmt.Sprintf("-%04d", binary.BigEndian.Uint16(sum[:])%10000)
+	suffix := fmt.Sprintf("-%04d", (int(sum[0])<<8|int(sum[1]))%10000)
 	repo = repo[:min(len(repo), longestRepo)]
 	room := longestUnit - len(unitNamed(repo, "")) - len(suffix)
 	return unitNamed(repo, runner[:min(len(runner), room)]+suffix)

@@ -101,13 +101,15 @@ func (l launch) sandboxLines(perfLog string) []string {
 // pathLines say where a job may write and what it does not see.
 func (l launch) pathLines(perfLog string) []string {
 	s := l.spec
-	writable := []string{s.User.Home, s.InstallDir, s.WorkDir(), perfLog}
+	writable := []string{s.User.Home, s.InstallDir, s.WorkDir()}
 	out := slices.Clone(hidden)
 	if !slices.Contains(s.Service.Needs, spec.NeedContainers) {
 		out = append(out, engines...)
 	}
 	lines := []string{
-		"ReadWritePaths=" + unitWords(outermost(writable)),
+		// The dash, since ExecStartPre= makes the perf log, and systemd wants
+		// the paths of the unit to be there for that process too.
+		"ReadWritePaths=" + unitWords(append(outermost(writable), "-"+perfLog)),
 		"InaccessiblePaths=" + unitWords(out),
 	}
 	if !s.Runner.AutoUpdate {

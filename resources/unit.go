@@ -9,6 +9,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // revisionVariable is where a running process says what it was started with.
@@ -16,7 +17,8 @@ const revisionVariable = "BENCHCTL_REVISION"
 
 // unitTemplate is the runner's unit. What a Listener ends with says little: it
 // exits with 0 when its registration is gone, hence Restart=always, with a bound
-// so that a runner that can never work ends as failed. The main process alone
+// so that a runner that can never work ends as failed. An ephemeral one is
+// meant to end after its job, and is started again once it is registered anew. The main process alone
 // gets the signal to stop (KillMode=mixed), because it knows how to end the
 // Listener; a job that runs out of memory takes no other process with it.
 var unitTemplate = template.Must(template.New("unit").Parse(`# Written by benchctl, which undoes changes made here: say it in the spec instead.
@@ -36,7 +38,7 @@ Environment=RUNNER_PERFLOG={{.PerfLog}}
 ExecStartPre=+{{.Binary}} ready
 ExecStart={{.Dir}}/runsvc.sh
 SyslogIdentifier=actions-runner
-Restart=always
+Restart={{.Restart}}
 RestartSec=30s
 KillMode=mixed
 TimeoutStartSec=3min
@@ -54,6 +56,18 @@ Runner={{.Runner}}
 RunnerTemplate={{.RunnerTemplate}}
 `))
 
+// RunnerUnit is the unit that a spec means on a host: its name and its text.
+// binary is where benchctl lies there.
+func RunnerUnit(r host.Reader, s *spec.Spec, binary string) (name, text string, err error) {
+	l := launch{spec: s, binary: binary}
+	revision, err := l.revision(r)
+	if err != nil {
+		return "", "", err
+	}
+	text, err = l.unit(r, revision)
+	return unitName(s.Runner.URL, runnerName(r, s)), text, err
+}
+
 // unit renders the runner's unit with a revision.
 func (l launch) unit(r host.Reader, revision string) (string, error) {
 	s := l.spec
@@ -62,6 +76,10 @@ func (l launch) unit(r host.Reader, revision string) (string, error) {
 	}
 	runner := runnerName(r, s)
 	perfLog := jobs.PerfDir(unitName(s.Runner.URL, runner))
+	restart := "always"
+	if s.Runner.Ephemeral {
+		restart = "on-failure"
+	}
 	var text strings.Builder
 	err := unitTemplate.Execute(&text, map[string]any{
 		"Runner":           runner,
@@ -73,6 +91,7 @@ func (l launch) unit(r host.Reader, revision string) (string, error) {
 		"Revision":         revision,
 		"PerfLog":          perfLog,
 		"Binary":           l.binary,
+		"Restart":          restart,
 		"Sandbox":          l.sandboxLines(perfLog),
 		"CPUs":             cpuLines(s.Service.CPUs),
 		"Directives":       directiveLines(s.Service.Directives),

@@ -48,6 +48,14 @@ func (u user) refuseForeign(r host.Reader, a host.Account) error {
 // someone could swap it for another.
 func (u user) checkPlace(r host.Reader) error {
 	s := u.spec
+	if !s.User.Existing {
+		if err := u.checkAbove(r, "user.home", s.User.Home); err != nil {
+			return err
+		}
+	}
+	if err := u.checkAbove(r, "installDir", s.InstallDir); err != nil {
+		return err
+	}
 	for _, dir := range []struct{ key, path string }{
 		{"user.home", s.User.Home}, {"installDir", s.InstallDir}, {"runner.workDir", s.WorkDir()},
 	} {
@@ -55,12 +63,7 @@ func (u user) checkPlace(r host.Reader) error {
 			return err
 		}
 	}
-	if !s.User.Existing {
-		if err := u.checkAbove(r, "user.home", s.User.Home); err != nil {
-			return err
-		}
-	}
-	return u.checkAbove(r, "installDir", s.InstallDir)
+	return nil
 }
 
 func checkDisk(r host.Reader, key, dir string) error {

@@ -58,6 +58,11 @@ func (r Runner) prepare(h host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot prepare the runner's start: %w; run benchctl apply", err)
 	}
+	// By itself: the unit's umask would leave a parent made on the way to root alone.
+	logs := filepath.Dir(jobs.PerfDir(r.Unit))
+	if err := h.Mkdir(logs, host.Perm{Mode: 0o755}); err != nil {
+		return fmt.Errorf("cannot make %s: %w", logs, err)
+	}
 	keeper := jobs.Runner{Dir: r.Dir, Unit: r.Unit, UID: account.UID, GID: account.GID}
 	if err := keeper.Prepare(h); err != nil {
 		return fmt.Errorf("cannot prepare the perf log of %s: %w", r.Unit, err)
