@@ -45,8 +45,8 @@ type JobState struct {
 	Log     string // what its hooks and its script printed
 	Summary string
 	// Lost says why a job that was acquired did not run to its own end:
-	// cancelled by its runner, its session closed, its lease run out. It is
-	// empty for all other jobs.
+	// cancelled by its runner, its worker dead, its session closed, its lease
+	// run out. It is empty for all other jobs.
 	Lost string
 
 	spawn time.Duration

@@ -200,7 +200,7 @@ func (s *Server) workerStarted(w http.ResponseWriter, r *http.Request) {
 	answer(w, ok(map[string]any{}))
 }
 
-// complete ends a job. One that its runner cancelled is lost.
+// complete ends a job. One that its runner cancelled, or whose worker died, is lost.
 func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 	var done runner.Completion
 	body := readAll(r)
@@ -211,7 +211,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	j.Ended, j.Result, j.Reason, j.Log, j.Summary = time.Now(), done.Result, done.Reason, done.Log, done.Summary
-	if done.Result == runner.Canceled || done.Result == runner.Abandoned {
+	if done.Died || done.Result == runner.Canceled || done.Result == runner.Abandoned {
 		j.Lost = done.Result + ": " + done.Reason
 	}
 	who.Busy = false

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
+
+// cancelWord, after the job, tells a worker to cancel it.
+const cancelWord = "cancel"
 
 // workerGrace is how long a worker that was told to cancel has, until it is killed.
 const workerGrace = 20 * time.Second
@@ -115,26 +117,29 @@ func (d *dispatch) worker() Completion {
 	d.l.c.call(context.Background(), "POST", d.run+"workerstarted", JobRef{d.job.JobID, cmd.Process.Pid}, nil)
 	t.info("JobDispatcher", "Send job request message to worker for job %s.", d.job.JobID)
 	t.count("RunnerSendingJobToWorker_" + d.job.JobID)
-	json.NewEncoder(ours).Encode(d.job)
-	ours.Close()
+	defer ours.Close()
+	encoder := json.NewEncoder(ours)
+	encoder.Encode(d.job)
 	t.count(fmt.Sprintf("SentJobToWorker_%d", d.job.RequestID))
 	var completion Completion
 	answered := make(chan struct{})
 	go func() { defer close(answered); json.NewDecoder(back).Decode(&completion) }()
-	code := d.wait(cmd, answered)
+	code := d.wait(cmd, encoder, answered)
 	t.info("JobDispatcher", "Worker finished for job %s. Code: %d", d.job.JobID, code)
 	if completion.Result == "" {
-		completion = Completion{Result: resultOf(code), Reason: fmt.Sprintf("the worker ended with %d and reported nothing", code)}
+		completion = Completion{Result: resultOf(code), Died: true, Reason: fmt.Sprintf("the worker ended with %d and reported nothing", code)}
 	}
 	return completion
 }
 
-// wait returns the worker's exit code; a cancelled job's worker gets SIGINT
-// and, after a grace, SIGKILL.
-func (d *dispatch) wait(cmd *exec.Cmd, answered <-chan struct{}) int {
+// wait returns the worker's exit code; a cancelled job's worker is told so
+// over its pipe and, after a grace, killed.
+func (d *dispatch) wait(cmd *exec.Cmd, toWorker *json.Encoder, answered <-chan struct{}) int {
 	stop := context.AfterFunc(d.ctx, func() {
-		cmd.Process.Signal(syscall.SIGINT)
-		time.AfterFunc(workerGrace, func() { cmd.Process.Kill() })
+		toWorker.Encode(cancelWord)
+		kill := time.AfterFunc(workerGrace, func() { cmd.Process.Kill() })
+		<-answered
+		kill.Stop()
 	})
 	defer stop()
 	<-answered

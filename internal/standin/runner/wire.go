@@ -144,4 +144,5 @@ type Completion struct {
 	Log     string `json:"log,omitempty"`     // ours: what the steps printed
 	Summary string `json:"summary,omitempty"` // ours: GITHUB_STEP_SUMMARY's text
 	Reason  string `json:"reason,omitempty"`  // ours: why it did not succeed
+	Died    bool   `json:"died,omitempty"`    // ours: the worker ended without a report
 }

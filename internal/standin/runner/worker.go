@@ -28,15 +28,15 @@ type job struct {
 }
 
 // workerMain is Runner.Worker spawnclient IN OUT: it reads the job from one
-// descriptor, runs hooks and script, and reports on the other. SIGINT cancels
-// the job; the death of its listener does not.
+// descriptor, runs hooks and script, and reports on the other. The word cancel
+// there, SIGINT and SIGTERM cancel the job; the death of its listener does not.
 func workerMain(root string, args []string) int {
 	if len(args) != 3 || args[0] != "spawnclient" {
 		fmt.Fprintln(os.Stderr, "Runner.Worker is started by Runner.Listener")
 		return exitTerminated
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	defer stop() // also how a cancellation by the listener ends ctx
 	signal.Ignore(syscall.SIGPIPE)
 	t := newTrace(root, "Worker")
 	defer t.close()
@@ -47,10 +47,17 @@ func workerMain(root string, args []string) int {
 	}
 	t.count("WorkerWaitingForJobMessage")
 	j := &job{ctx: ctx, root: root}
-	if err := json.NewDecoder(in).Decode(&j.JobMessage); err != nil {
+	decoder := json.NewDecoder(in)
+	if err := decoder.Decode(&j.JobMessage); err != nil {
 		t.fail("%v", err)
 		return codes[Failed]
 	}
+	go func() {
+		var word string
+		if decoder.Decode(&word) == nil && word == cancelWord {
+			stop()
+		}
+	}()
 	t.count(fmt.Sprintf("WorkerJobMessageReceived_%d", j.RequestID))
 	t.info("Worker", "Job message received: %s", j.JobID)
 	result := j.perform()
