@@ -56,19 +56,22 @@ func (m *Machine) Do(ctx context.Context, c Command) (Result, error) {
 		return Result{}, err
 	}
 	unit := fmt.Sprintf("lab-run-%d.service", m.runs.next())
-	args, err := m.unitArgs(unit, c)
-	if err != nil {
-		return Result{}, err
+	if c.Env != nil {
+		if err := m.Put(envFile(unit), envText(c.Env), 0o600); err != nil {
+			return Result{}, err
+		}
 	}
 	defer m.forget(unit)
-	result, err := m.enter(ctx, b, c.Stdin, args...)
+	result, err := m.enter(ctx, b, c.Stdin, unitArgs(unit, c)...)
 	if ctx.Err() != nil {
 		m.look(context.WithoutCancel(ctx), b, "systemctl", "kill", "--signal=KILL", unit)
 	}
 	return result, err
 }
 
-func (m *Machine) unitArgs(unit string, c Command) ([]string, error) {
+// unitArgs is the command line that runs a command as a service. Its variables
+// are read from [envFile]: anyone can ask the bus for a unit's own.
+func unitArgs(unit string, c Command) []string {
 	args := []string{"systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--unit=" + unit}
 	if c.User != "" {
 		args = append(args, "--uid="+c.User)
@@ -76,21 +79,17 @@ func (m *Machine) unitArgs(unit string, c Command) ([]string, error) {
 	if c.Dir != "" {
 		args = append(args, "--working-directory="+c.Dir)
 	}
+	if c.Env != nil {
+		args = append(args, "--property=EnvironmentFile="+envFile(unit))
+	}
 	for _, p := range c.Properties {
 		args = append(args, "--property="+p)
-	}
-	if c.Env != nil {
-		// Anyone can ask the bus for a unit's variables, not for a file's.
-		if err := m.Put(envFile(unit), envText(c.Env), 0o600); err != nil {
-			return nil, err
-		}
-		args = append(args, "--property=EnvironmentFile="+envFile(unit))
 	}
 	args = append(args, "--")
 	for _, arg := range c.Argv {
 		args = append(args, strings.ReplaceAll(arg, "$", "$$")) // systemd expands variables
 	}
-	return args, nil
+	return args
 }
 
 func envFile(unit string) string { return "/run/lab-env/" + unit }
