@@ -152,9 +152,9 @@ func (c *Config) groupChange(d *differences, v *view) {
 // unasked says why GitHub was not asked.
 func (c *Config) unasked() error {
 	if c.Offline {
-		return fmt.Errorf("%w: labels and registration at GitHub were not looked at; run without --offline", reconcile.ErrUnknown)
+		return reconcile.Tolerate(fmt.Errorf("%w: labels and registration at GitHub were not looked at; run without --offline", reconcile.ErrUnknown))
 	}
-	return fmt.Errorf("%w: labels and registration at GitHub were not looked at, for want of API credentials; set GITHUB_TOKEN, or github.tokenFile in the spec", reconcile.ErrUnknown)
+	return reconcile.Tolerate(fmt.Errorf("%w: labels and registration at GitHub were not looked at, for want of API credentials; set GITHUB_TOKEN, or github.tokenFile in the spec", reconcile.ErrUnknown))
 }
 
 // unseen says that GitHub was asked and gave no answer.
