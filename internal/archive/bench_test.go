@@ -14,24 +14,23 @@ import (
 )
 
 // BenchmarkInstall installs an archive of the runner's shape from a loopback
-// server. BENCHCTL_SHAPE may name one that TestWriteShape made.
+// server. BENCHCTL_SOURCE may name another place to install it from, so that
+// the same server can be measured with other tools.
 func BenchmarkInstall(b *testing.B) {
 	dir := b.TempDir()
-	path := filepath.Join(dir, "runner.tar.gz")
-	if made := os.Getenv("BENCHCTL_SHAPE"); made != "" {
-		path = made
-	}
-	var sum string
-	if _, err := os.Stat(path); err != nil {
+	source, sum := os.Getenv("BENCHCTL_SOURCE"), ""
+	if source == "" {
+		path := filepath.Join(dir, "runner.tar.gz")
 		sum = shaped(b, realShape, path)
+		server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+		defer server.Close()
+		source = server.URL + "/runner.tar.gz"
 	}
-	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(path))))
-	defer server.Close()
 	var most atomic.Uint64
 	stop := peak(&most)
 	defer stop()
 	for b.Loop() {
-		a := host.Archive{Source: server.URL + "/" + filepath.Base(path), SHA256: sum, Trust: sum == "", Dir: filepath.Join(dir, "tree")}
+		a := host.Archive{Source: source, SHA256: sum, Trust: sum == "", Dir: filepath.Join(dir, "tree")}
 		done, err := Install(b.Context(), a)
 		if err != nil {
 			b.Fatal(err)

@@ -263,6 +263,11 @@ func (t *tree) settle(f *host.UnpackedFile) error {
 			return err
 		}
 	}
+	if f.IsDir() { // against the umask
+		if err := t.root.Chmod(f.Path, 0o755); err != nil {
+			return err
+		}
+	}
 	info, err := t.root.Lstat(f.Path)
 	if err != nil {
 		return err
