@@ -200,7 +200,7 @@ func (p *packer) runner(o ArchiveOptions, binary []byte) {
 // programs in externals, and very many small modules.
 const (
 	libraries, librarySize = 400, 330_000
-	programs, programSize  = 4, 95_000_000
+	programs, programSize  = 4, 82_000_000
 	modules, moduleSize    = 8_550, 21_000
 )
 
@@ -214,7 +214,7 @@ func (p *packer) padding() {
 		p.filler(fmt.Sprintf("externals/node%d/bin/node.real", 20+i), 0o755, programSize, random)
 	}
 	for i := range modules {
-		p.filler(fmt.Sprintf("externals/node%d/lib/node_modules/m%03d/lib/f%d.js", 20+i%programs, i/25, i), 0o644,
+		p.filler(fmt.Sprintf("externals/node%d/lib/node_modules/m%03d/lib/f%d.js", 20+i/25%programs, i/25, i), 0o644,
 			moduleSize/2+random.IntN(moduleSize), random)
 	}
 }

@@ -37,6 +37,15 @@ type Windows struct {
 	Conflict   time.Duration // what a listener waits on a session conflict; 300 ms, the real one 30 s
 }
 
+// Steps are the lengths that one job's hand-over has, chosen by the seed and
+// the job's number alone: the same test meets the same windows again.
+type Steps struct{ Delivery, Acknowledge, Acquire, Renew, Spawn time.Duration }
+
+func (w Windows) steps(seed, job uint64) Steps {
+	r := rand.New(rand.NewPCG(seed, job))
+	return Steps{w.Delivery.pick(r), w.Acknowledge.pick(r), w.Acquire.pick(r), w.Renew.pick(r), w.Spawn.pick(r)}
+}
+
 // UpTo gives every step of the hand-over a random length of at most max.
 func UpTo(max time.Duration) Windows {
 	span := Span{0, max}

@@ -47,9 +47,8 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request) {
 			who, no = nil, badCredentials
 		}
 		var offer *JobState
-		var delay time.Duration
 		if who != nil && !s.occupied(who) {
-			offer, delay = s.choose(who)
+			offer = s.choose(who)
 		}
 		s.mu.Unlock()
 		if who == nil {
@@ -57,7 +56,7 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if offer != nil {
-			s.deliver(w, r, offer, delay)
+			s.deliver(w, r, offer)
 			return
 		}
 		select {
@@ -85,11 +84,11 @@ func (s *Server) enter(r *http.Request, delta int) {
 
 // deliver sends the offer after its delay, and takes it back if it is not
 // acquired in time.
-func (s *Server) deliver(w http.ResponseWriter, r *http.Request, j *JobState, delay time.Duration) {
+func (s *Server) deliver(w http.ResponseWriter, r *http.Request, j *JobState) {
 	s.mu.Lock()
 	offer := j.Offers
 	s.mu.Unlock()
-	if !s.pause(r.Context(), delay) {
+	if !s.pause(r.Context(), j.Steps.Delivery) {
 		s.requeue(j, offer)
 		return
 	}
@@ -132,9 +131,8 @@ func (s *Server) acknowledge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	j.Acknowledged = time.Now()
-	window := s.windows.Acknowledge.pick(s.rand)
 	s.mu.Unlock()
-	s.pause(r.Context(), window)
+	s.pause(r.Context(), j.Steps.Acknowledge)
 	answer(w, ok(map[string]any{}))
 }
 
@@ -142,29 +140,31 @@ func (s *Server) acknowledge(w http.ResponseWriter, r *http.Request) {
 // there on the server counts on it, though the runner does not know yet.
 func (s *Server) acquire(w http.ResponseWriter, r *http.Request) {
 	body := readAll(r)
-	s.mu.Lock()
-	window := s.windows.Acquire.pick(s.rand)
+	r.Body = bodyOf(body)
+	asked, _ := s.held(w, r, false)
+	if asked == nil {
+		return
+	}
 	s.mu.Unlock()
-	if !s.pause(r.Context(), window/2) {
+	if !s.pause(r.Context(), asked.Steps.Acquire/2) {
 		return
 	}
 	r.Body = bodyOf(body)
-	j, who := s.held(w, r, false)
+	j, who := s.held(w, r, false) // it may have gone to another meanwhile
 	if j == nil {
 		return
 	}
 	j.Acquired, j.lease, who.Busy = time.Now(), time.Now().Add(s.windows.Lease), true
-	j.spawn = s.windows.Spawn.pick(s.rand)
 	content := runner.JobMessage{
 		RequestID: j.RequestID, JobID: j.ID, PlanID: "plan-" + j.ID[:8], DisplayName: j.Name,
 		Repository: j.Repository, Workflow: j.Workflow, RunID: 1000 + j.RequestID, RunAttempt: 1,
 		Script: j.Script, SleepMS: j.Sleep.Milliseconds(), Env: j.Env,
-		RenewMS: s.windows.RenewEvery.Milliseconds(), SpawnMS: j.spawn.Milliseconds(),
+		RenewMS: s.windows.RenewEvery.Milliseconds(), SpawnMS: j.Steps.Spawn.Milliseconds(),
 	}
 	s.broker.wake()
 	s.mu.Unlock()
 	go s.watchLease(j)
-	s.pause(r.Context(), window/2)
+	s.pause(r.Context(), j.Steps.Acquire/2)
 	answer(w, ok(content))
 }
 
@@ -176,7 +176,7 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 	window := time.Duration(0)
 	if j.Renewed.IsZero() {
 		j.Renewed = time.Now()
-		window = s.windows.Renew.pick(s.rand)
+		window = j.Steps.Renew
 	}
 	j.lease = time.Now().Add(s.windows.Lease)
 	s.broker.wake()

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -52,7 +51,6 @@ type Server struct {
 	stop    context.CancelFunc
 
 	mu         sync.Mutex
-	rand       *rand.Rand
 	world      world
 	broker     broker
 	faults     []*Injected
@@ -69,7 +67,6 @@ func Start(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, ca: ca, base: "https://" + HostWeb,
-		rand:   rand.New(rand.NewPCG(o.Seed, 0)),
 		world:  newWorld(),
 		mounts: map[string]http.Handler{},
 	}
