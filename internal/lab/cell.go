@@ -55,7 +55,13 @@ func newCell() (*cell, error) {
 	if err := os.MkdirAll(stage, 0o755); err != nil {
 		return nil, err
 	}
-	return c, c.startWatcher()
+	if err := c.startWatcher(); err != nil {
+		for _, dir := range c.cgroups {
+			os.Remove(dir)
+		}
+		return nil, fmt.Errorf("its watcher did not start: %w", err)
+	}
+	return c, nil
 }
 
 func (c *cell) startWatcher() error {
@@ -75,7 +81,7 @@ func (c *cell) startWatcher() error {
 		return err
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		return errors.Join(fmt.Errorf("the watcher of a cell did not start: %w", err), c.close())
+		return errors.Join(err, c.close())
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,7 @@ func needs(packageOf map[string]string) error {
 	if missing == nil {
 		return nil
 	}
+	slices.Sort(missing)
 	return fmt.Errorf("cannot run lab machines: %s missing; run `apt-get install %s`",
 		isOrAre(len(missing)), strings.Join(missing, " "))
 }

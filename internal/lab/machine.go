@@ -5,47 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
-
-// Options say what machine to make.
-type Options struct {
-	// Lower are the directories that make up the machine's tree, the one
-	// that hides the others first: mostly one, from [Lab.Root], or "/" for
-	// a copy of this very host. They are never written to.
-	Lower []string
-	// Mounts are file systems mounted below the last of Lower that the
-	// machine shall have too, as absolute paths below it, parents first.
-	Mounts []string
-	// Disk is a directory on a disk for what the machine writes, deleted
-	// on Close. Empty means memory.
-	Disk string
-	// Hostname is the machine's name; "lab" when empty.
-	Hostname string
-	// Hosts are names added to /etc/hosts, and their addresses.
-	Hosts map[string]string
-	// CA are certificates (PEM) that the machine shall trust.
-	CA []byte
-	// Binds are paths of this host and where the machine sees them, read
-	// and write.
-	Binds map[string]string
-	// Cpufreq, if set, is what the machine sees as its frequency policies.
-	Cpufreq *Cpufreq
-	// PrivateNetwork gives the machine nothing but a loopback of its own.
-	PrivateNetwork bool
-	// LegacyCgroups boots with the hierarchy of systemd before 248, where
-	// /sys/fs/cgroup is no cgroup2.
-	LegacyCgroups bool
-	// Target is what the machine boots into, its default target when empty.
-	Target string
-	// Prepare, if set, changes the machine's tree before its first boot.
-	// root is the tree's path as seen from outside.
-	Prepare func(root string) error
-}
 
 // ErrDown says that a machine is not running.
 var ErrDown = errors.New("the machine is down")
@@ -62,13 +26,6 @@ type Machine struct {
 
 	mu   sync.Mutex
 	init *boot // nil before the first start
-}
-
-// boot is one life of the machine's init. A reboot ends one and begins the
-// next.
-type boot struct {
-	nspawn *exec.Cmd
-	done   chan struct{} // closed when nspawn ended
 }
 
 // Boot makes a machine and waits until it is up.
@@ -119,62 +76,6 @@ func (m *Machine) Start(ctx context.Context) error {
 	return nil
 }
 
-// spawn starts nspawn, and once more each time the machine reboots.
-func (m *Machine) spawn() error {
-	if err := m.resetCpufreq(); err != nil {
-		return err
-	}
-	argv := append([]string{"env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=" + m.unified(), "systemd-nspawn"}, m.nspawnArgs()...)
-	b := &boot{nspawn: m.cell.command(context.Background(), argv...), done: make(chan struct{})}
-	b.nspawn.Stdout, b.nspawn.Stderr = &m.console, &m.console
-	b.nspawn.WaitDelay = time.Second
-	if err := b.nspawn.Start(); err != nil {
-		return err
-	}
-	m.init = b
-	go m.attend(b)
-	return nil
-}
-
-// attend waits for the end of a boot and, after a reboot, begins the next.
-func (m *Machine) attend(b *boot) {
-	const rebootStatus = 133 // what nspawn --keep-unit ends with when the machine asked for a reboot
-	b.nspawn.Wait()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if b.nspawn.ProcessState.ExitCode() == rebootStatus && m.init == b {
-		if err := m.spawn(); err != nil {
-			fmt.Fprintf(&m.console, "cannot boot again: %v\n", err)
-		}
-	}
-	close(b.done)
-}
-
-func (m *Machine) unified() string {
-	if m.opt.LegacyCgroups {
-		return "0"
-	}
-	return "1"
-}
-
-func (m *Machine) nspawnArgs() []string {
-	args := []string{"-q", "-D", merged, "--register=no", "--keep-unit", "-M", m.opt.Hostname, "--hostname=" + m.opt.Hostname,
-		"-b", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--system-call-filter=perf_event_open"}
-	if m.opt.PrivateNetwork {
-		args = append(args, "--private-network")
-	}
-	for from, to := range m.opt.Binds {
-		args = append(args, "--bind="+from+":"+to)
-	}
-	if m.opt.Cpufreq != nil {
-		args = append(args, "--bind="+stage+"/cpufreq:"+cpufreqDir)
-	}
-	if m.opt.Target != "" {
-		args = append(args, "systemd.unit="+m.opt.Target)
-	}
-	return args
-}
-
 // Ready waits until the machine is up: everything that its boot starts has
 // been started, or has failed. It also waits out a reboot that is under way.
 func (m *Machine) Ready(ctx context.Context) error {
@@ -198,21 +99,6 @@ func (m *Machine) Ready(ctx context.Context) error {
 	}
 }
 
-// current returns the machine's present life.
-func (m *Machine) current() (*boot, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.init == nil {
-		return nil, fmt.Errorf("%s: %w", m.opt.Hostname, ErrDown)
-	}
-	select {
-	case <-m.init.done:
-		return nil, fmt.Errorf("%s: %w", m.opt.Hostname, ErrDown)
-	default:
-		return m.init, nil
-	}
-}
-
 // PID returns the machine's init as seen from outside, for whoever wants to
 // enter its namespaces.
 func (m *Machine) PID() (int, error) {
@@ -221,29 +107,6 @@ func (m *Machine) PID() (int, error) {
 		return 0, err
 	}
 	return b.pid()
-}
-
-// pid finds init among the children of nspawn: the one that is number 1 in a
-// namespace of its own.
-func (b *boot) pid() (int, error) {
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", b.nspawn.Process.Pid))
-	if err != nil {
-		return 0, ErrDown
-	}
-	for _, child := range strings.Fields(string(children)) {
-		status, err := os.ReadFile("/proc/" + child + "/status")
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(status), "\nNSpid:")
-		line, _, _ := strings.Cut(rest, "\n")
-		if pids := strings.Fields(line); len(pids) > 1 && pids[len(pids)-1] == "1" {
-			var pid int
-			_, err := fmt.Sscan(child, &pid)
-			return pid, err
-		}
-	}
-	return 0, fmt.Errorf("its init has not started: %w", ErrDown)
 }
 
 // Reboot reboots the machine and waits until it is up again. What it wrote
@@ -290,15 +153,6 @@ func (m *Machine) Kill() error {
 		return fmt.Errorf("cannot kill %s: %w", m.opt.Hostname, err)
 	}
 	return b.wait(context.Background())
-}
-
-func (b *boot) wait(ctx context.Context) error {
-	select {
-	case <-b.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Close shuts the machine down, with force after ten seconds, and deletes it.

@@ -173,10 +173,9 @@ func (v *VM) Do(ctx context.Context, c Command) (Result, error) {
 		}
 		script = shellQuote(unitArgs(unit, c)...) + "; s=$?; rm -f " + envFile(unit) + "; exit $s"
 	}
-	result, err := v.agent.do(ctx, script, c.Stdin)
-	if ctx.Err() != nil {
-		v.agent.do(context.WithoutCancel(ctx), "systemctl kill --signal=KILL "+unit, nil)
-	}
+	result, err := killable(ctx, c,
+		func(ctx context.Context) (Result, error) { return v.agent.do(ctx, script, c.Stdin) },
+		func(ctx context.Context) { v.agent.do(ctx, shellQuote(killUnit(unit)...), nil) })
 	if err != nil {
 		return result, fmt.Errorf("cannot run %s in the virtual machine: %w", c.Argv[0], err)
 	}
@@ -247,8 +246,9 @@ func (v *VM) Console() string { return v.console.String() }
 
 // shellQuote makes words that a shell reads as they are.
 func shellQuote(words ...string) string {
+	quoted := make([]string, len(words))
 	for i, w := range words {
-		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 	}
-	return strings.Join(words, " ")
+	return strings.Join(quoted, " ")
 }

@@ -62,9 +62,29 @@ func (m *Machine) Do(ctx context.Context, c Command) (Result, error) {
 		}
 	}
 	defer m.forget(unit)
-	result, err := m.enter(ctx, b, c.Stdin, unitArgs(unit, c)...)
-	if ctx.Err() != nil {
-		m.look(context.WithoutCancel(ctx), b, "systemctl", "kill", "--signal=KILL", unit)
+	return killable(ctx, c,
+		func(ctx context.Context) (Result, error) { return m.enter(ctx, b, c.Stdin, unitArgs(unit, c)...) },
+		func(ctx context.Context) { m.look(ctx, b, killUnit(unit)...) })
+}
+
+func killUnit(unit string) []string { return []string{"systemctl", "kill", "--signal=KILL", unit} }
+
+// killable calls run, and kill again and again from the end of ctx until run
+// returns: the command may only be about to start. What does not end within
+// half a minute of that is left behind.
+func killable(ctx context.Context, c Command, run func(context.Context) (Result, error), kill func(context.Context)) (Result, error) {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		defer cancel()
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && running.Err() == nil; {
+			kill(running)
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	result, err := run(running)
+	if !stop() {
+		return result, fmt.Errorf("%s was cut short: %w", c.Argv[0], ctx.Err())
 	}
 	return result, err
 }

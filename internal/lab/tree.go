@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -102,24 +101,30 @@ func hashTree(ctx context.Context, root string, except []string) (Tree, error) {
 		mu     sync.Mutex
 		failed error
 	)
-	files := slices.Collect(maps.Keys(tree))
+	var files []string
+	for path, entry := range tree {
+		if entry.Mode.IsRegular() {
+			files = append(files, path)
+		}
+	}
 	for range runtime.NumCPU() {
 		group.Go(func() {
 			for path := range paths {
 				digest, err := hashFile(filepath.Join(root, path))
 				mu.Lock()
-				entry := tree[path]
-				entry.Content = digest
-				tree[path], failed = entry, errors.Join(failed, err)
+				if errors.Is(err, fs.ErrNotExist) {
+					delete(tree, path) // a temporary file that is gone again
+				} else {
+					entry := tree[path]
+					entry.Content = digest
+					tree[path], failed = entry, errors.Join(failed, err)
+				}
 				mu.Unlock()
 			}
 		})
 	}
 	for _, path := range files {
-		mu.Lock()
-		regular := tree[path].Mode.IsRegular()
-		mu.Unlock()
-		if regular && ctx.Err() == nil {
+		if ctx.Err() == nil {
 			paths <- path
 		}
 	}
@@ -132,6 +137,9 @@ func hashTree(ctx context.Context, root string, except []string) (Tree, error) {
 func listTree(ctx context.Context, root string, except []string) (Tree, error) {
 	tree := Tree{}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went away while we looked
+		}
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
@@ -140,6 +148,9 @@ func listTree(ctx context.Context, root string, except []string) (Tree, error) {
 			return skip(d)
 		}
 		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
