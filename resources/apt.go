@@ -132,7 +132,7 @@ func (a *Apt) unit(ctx context.Context, h host.Host, argv []string) error {
 }
 
 func (a *Apt) unitOutput(ctx context.Context, h host.Host, argv []string) (host.Output, error) {
-	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: reconcile.Progress(ctx)}
+	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: phases(reconcile.Progress(ctx))}
 	out, err := h.RunUnit(ctx, aptUnit, cmd)
 	if err != nil {
 		return out, aptError(argv, err)
