@@ -46,32 +46,36 @@ var units atomic.Uint64
 
 // armUnit runs the guardian as a service of its own, which outlives benchctl
 // and benchctl's unit. It runs this very program by way of /proc, since the
-// file may have been replaced. Should the guardian itself be killed, systemd
-// lets the runner go on.
+// file may have been replaced. Should the guardian itself be killed, a second
+// unit lets the runner go on. That could not be a command of the same unit: a
+// kernel may kill whatever is started in a control group that was killed.
 func armUnit(ctx context.Context, args []string, targets []target) (dismiss func(), err error) {
 	conn, err := sd.NewWithContext(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("benchctl-resume-%d-%d.service", os.Getpid(), units.Add(1))
-	program := fmt.Sprintf("/proc/%d/exe", os.Getpid())
+	name := fmt.Sprintf("benchctl-resume-%d-%d", os.Getpid(), units.Add(1))
+	guard, last := name+".service", name+"-last.service"
+	argv := append([]string{fmt.Sprintf("/proc/%d/exe", os.Getpid())}, args...)
 	done := make(chan string, 1)
-	if _, err := conn.StartTransientUnitContext(ctx, name, "fail", guardUnit(append([]string{program}, args...), targets), done); err != nil {
+	_, err = conn.StartTransientUnitAux(ctx, guard, "fail", guardUnit(argv, last),
+		[]sd.PropertyCollection{{Name: last, Properties: lastUnit(targets)}}, done)
+	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+		return nil, fmt.Errorf("cannot start %s: %w", guard, err)
 	}
 	dismiss = func() {
 		defer conn.Close()
 		bound, cancel := context.WithTimeout(context.Background(), maxRelay)
 		defer cancel()
 		ended := make(chan string, 1)
-		if _, err := conn.StopUnitContext(bound, name, "replace", ended); err == nil {
+		if _, err := conn.StopUnitContext(bound, guard, "replace", ended); err == nil {
 			await(bound, ended)
 		}
 	}
 	if result := await(ctx, done); result != "done" {
 		dismiss()
-		return nil, fmt.Errorf("cannot start %s: %s; see: journalctl -u %s", name, result, name)
+		return nil, fmt.Errorf("cannot start %s: %s; see: journalctl -u %s", guard, result, guard)
 	}
 	return dismiss, nil
 }
@@ -86,28 +90,34 @@ func await(ctx context.Context, result <-chan string) string {
 	}
 }
 
-func guardUnit(argv []string, targets []target) []sd.Property {
-	type command struct {
-		Path    string
-		Args    []string
-		MayFail bool
-	}
-	kill := []string{"/bin/kill", "-CONT"}
-	for _, t := range targets {
-		kill = append(kill, strconv.Itoa(t.PID))
-	}
-	property := func(name string, value any) sd.Property {
-		return sd.Property{Name: name, Value: dbus.MakeVariant(value)}
-	}
+func property(name string, value any) sd.Property {
+	return sd.Property{Name: name, Value: dbus.MakeVariant(value)}
+}
+
+func guardUnit(argv []string, last string) []sd.Property {
 	return []sd.Property{
 		sd.PropDescription("benchctl: lets the runner go on should benchctl die"),
 		sd.PropType("notify"),
 		sd.PropExecStart(argv, false),
-		property("ExecStopPost", []command{{kill[0], kill, true}}),
+		property("OnFailure", []string{last}),
 		property("CollectMode", "inactive-or-failed"),
 		property("OOMScoreAdjust", int32(-900)),
 		property("TimeoutStartUSec", uint64(10*time.Second/time.Microsecond)),
 		property("TimeoutStopUSec", uint64(2*time.Second/time.Microsecond)),
+	}
+}
+
+// lastUnit uses the shell's own kill: a small host has no other.
+func lastUnit(targets []target) []sd.Property {
+	argv := []string{"/bin/sh", "-c", `kill -CONT "$@"`, "sh"}
+	for _, t := range targets {
+		argv = append(argv, strconv.Itoa(t.PID))
+	}
+	return []sd.Property{
+		sd.PropDescription("benchctl: lets the runner go on although its guardian was killed"),
+		sd.PropType("oneshot"),
+		sd.PropExecStart(argv, false),
+		property("CollectMode", "inactive-or-failed"),
 	}
 }
 

@@ -53,6 +53,8 @@ func sleeper(t *testing.T) process {
 // eventually waits until a process stands still, or no longer does.
 func eventually(t *testing.T, pid int, still bool) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	for {
 		now, err := proc("/proc").still(pid)
 		if err != nil {
@@ -61,8 +63,8 @@ func eventually(t *testing.T, pid int, still bool) {
 		if now == still {
 			return
 		}
-		if err := sleep(t.Context(), time.Millisecond); err != nil {
-			t.Fatalf("process %d never stood still=%v", pid, still)
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			t.Fatalf("process %d: it stands still: %v, for ten seconds; want %v", pid, now, still)
 		}
 	}
 }

@@ -29,36 +29,41 @@ const (
 // The same trials with a real systemd on either side: the unit of the runner,
 // a shell and a relay between it and the Listener, and the guardian.
 func TestWithSystemd(t *testing.T) {
-	for _, release := range []lab.Release{lab.Debian12, lab.Debian13} {
-		for _, legacy := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s legacy=%v", release, legacy), func(t *testing.T) {
-				l := &lab.Lab{Log: t.Logf}
-				root, err := l.Root(t.Context(), release)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m, err := l.Boot(t.Context(), lab.Options{Lower: []string{root}, LegacyCgroups: legacy})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer m.Close()
-				self, err := os.ReadFile("/proc/self/exe")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := m.Put("/usr/local/lib/jobs.test", self, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				out, err := m.Do(t.Context(), lab.Command{
-					Argv: []string{"/usr/local/lib/jobs.test", "-test.v", "-test.run", "^TestInMachine"},
-					Env:  []string{inMachine + "=1", "HOME=/root", "TMPDIR=/var/tmp"},
-				})
-				t.Log(out.Stdout)
-				if err = errors.Join(err, out.Err()); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
+	for _, release := range lab.Releases() {
+		t.Run(release.Name, func(t *testing.T) { testInMachine(t, release, lab.Options{}) })
+	}
+	t.Run("legacy cgroups", func(t *testing.T) {
+		testInMachine(t, lab.Debian12, lab.Options{LegacyCgroups: true})
+	})
+}
+
+// testInMachine boots a machine and runs the tests TestInMachine... there.
+func testInMachine(t *testing.T, release lab.Release, opt lab.Options) {
+	l := &lab.Lab{Log: t.Logf}
+	root, err := l.Root(t.Context(), release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Lower = []string{root}
+	m, err := l.Boot(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Put("/usr/local/lib/jobs.test", self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.Do(t.Context(), lab.Command{
+		Argv: []string{"/usr/local/lib/jobs.test", "-test.v", "-test.run", "^TestInMachine"},
+		Env:  []string{inMachine + "=1", "HOME=/root", "TMPDIR=/var/tmp"},
+	})
+	t.Log(out.Stdout)
+	if err = errors.Join(err, out.Err()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -73,7 +78,7 @@ func newUnitRunner(t *testing.T, seed uint64) (*toyRunner, *linux.Machine) {
 	script := filepath.Join(r.dir, "runsvc.sh")
 	relay := filepath.Join(r.dir, "bin.1", "node")
 	copySelf(t, relay)
-	write(t, script, "#!/bin/bash\ntrap 'kill -INT $PID' TERM INT\n"+relay+" & PID=$!\nwait $PID\ntrap - TERM INT\nwait $PID\n")
+	write(t, script, "#!/bin/bash\n"+relay+" & PID=$!\ntrap 'kill -INT $PID' TERM INT\nwait $PID\ntrap - TERM INT\nwait $PID\n")
 	write(t, "/run/systemd/system/"+toyUnit, "[Service]\nExecStart="+script+"\nKillMode=mixed\nEnvironment=SERVER="+
 		r.server.Addr().String()+" PERF="+r.keep.perf+"\n")
 	if err := m.Systemd().Reload(t.Context()); err != nil {
@@ -180,7 +185,7 @@ func TestInMachineKilledAnywhere(t *testing.T) {
 	for range 60 {
 		unit := fmt.Sprintf("stopper-%d", random.Uint64())
 		run(t, "systemd-run", "--quiet", "--collect", "--unit", unit, "/usr/local/lib/jobs.test", "stop", r.dir)
-		time.Sleep(time.Duration(random.Int64N(int64(120 * time.Millisecond))))
+		time.Sleep(time.Duration(random.Int64N(int64(300 * time.Millisecond))))
 		_ = exec.Command("systemctl", "kill", "-s", "KILL", unit).Run()
 		for deadline := time.Now().Add(10 * time.Second); r.frozen() || r.stopping(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -220,12 +225,18 @@ func (r *toyRunner) stopping() bool {
 // outlives the guardian.
 func TestInMachineGuardian(t *testing.T) {
 	newUnitRunner(t, 4)
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := exec.Command("journalctl", "--no-pager", "-n", "60").CombinedOutput()
+			t.Logf("%s", out)
+		}
+	})
 	for _, victim := range []string{"holder", "benchctl-resume-*"} {
 		p := sleeper(t)
 		run(t, "systemd-run", "--quiet", "--collect", "--unit", "holder", "/usr/local/lib/jobs.test", "hold", target{process: p}.String())
 		eventually(t, p.PID, true)
 		time.Sleep(50 * time.Millisecond)
-		run(t, "systemctl", "kill", "-s", "KILL", victim)
+		run(t, "systemctl", "kill", "-s", "KILL", victim) // all of the control group
 		eventually(t, p.PID, false)
 		_ = exec.Command("systemctl", "kill", "-s", "KILL", "holder").Run()
 		for exec.Command("systemctl", "is-active", "-q", "holder").Run() == nil {
