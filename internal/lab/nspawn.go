@@ -21,7 +21,13 @@ func (m *Machine) spawn() error {
 	if err := m.resetCpufreq(); err != nil {
 		return err
 	}
-	argv := append([]string{"env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=" + m.unified(), "systemd-nspawn"}, m.nspawnArgs()...)
+	argv := []string{"env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=" + m.unified(), "systemd-nspawn"}
+	if m.opt.PrivateNetwork {
+		// Not --private-network: nspawn would mount a /sys of its own, over
+		// the frequency policies that we bind there.
+		argv = append([]string{"unshare", "--net", "--"}, argv...)
+	}
+	argv = append(argv, m.nspawnArgs()...)
 	b := &boot{nspawn: m.cell.command(context.Background(), argv...), done: make(chan struct{})}
 	b.nspawn.Stdout, b.nspawn.Stderr = &m.console, &m.console
 	b.nspawn.WaitDelay = time.Second
@@ -57,9 +63,6 @@ func (m *Machine) unified() string {
 func (m *Machine) nspawnArgs() []string {
 	args := []string{"-q", "-D", merged, "--register=no", "--keep-unit", "-M", m.opt.Hostname, "--hostname=" + m.opt.Hostname,
 		"-b", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--system-call-filter=perf_event_open"}
-	if m.opt.PrivateNetwork {
-		args = append(args, "--private-network")
-	}
 	for from, to := range m.opt.Binds {
 		args = append(args, "--bind="+from+":"+to)
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"syscall"
 )
 
 // merged is where a machine's tree is mounted in its cell.
@@ -18,33 +20,92 @@ const merged = stage + "/root"
 func (c *cell) layer(ctx context.Context, opt Options, disk string) error {
 	// The size is what the machine believes to have, and a runner's host must
 	// have 20 GiB; memory is taken for what is written alone.
-	steps := [][]string{{"mount", "-t", "tmpfs", "-o", "mode=0755,size=64g", "benchctl-lab", stage}}
+	first := []string{"mount", "-t", "tmpfs", "-o", "mode=0755,size=64g", "benchctl-lab", stage}
 	if disk != "" {
-		steps[0] = []string{"mount", "--bind", disk, stage}
+		first = []string{"mount", "--bind", disk, stage}
 	}
-	steps = append(steps, []string{"mkdir", merged})
+	if err := c.runAll(ctx, first, []string{"mkdir", merged}); err != nil {
+		return err
+	}
 	last := opt.Lower[len(opt.Lower)-1]
 	for i, at := range append([]string{"/"}, opt.Mounts...) {
 		lower := opt.Lower
 		if i > 0 {
 			lower = []string{path.Join(last, at)}
 		}
-		if strings.ContainsAny(strings.Join(lower, ""), `:,\`) {
-			return fmt.Errorf("cannot layer over %s: its name holds a character that overlayfs gives a meaning", lower)
+		if err := c.overlay(ctx, i, lower, at, hidden(opt, at)); err != nil {
+			return err
 		}
-		upper, work := fmt.Sprintf("%s/upper%d", stage, i), fmt.Sprintf("%s/work%d", stage, i)
-		steps = append(steps,
-			[]string{"mkdir", upper, work},
-			[]string{"chmod", "--reference=" + lower[0], upper},
-			[]string{"mount", "-t", "overlay", "-o",
-				"lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + upper + ",workdir=" + work, "benchctl-lab", merged + at})
 	}
-	for _, argv := range steps {
+	return nil
+}
+
+// overlay mounts one file system of the machine, its number i.
+func (c *cell) overlay(ctx context.Context, i int, lower []string, at string, hide []string) error {
+	if strings.ContainsAny(strings.Join(lower, ""), `:,\`) {
+		return fmt.Errorf("cannot layer over %s: its name holds a character that overlayfs gives a meaning", lower)
+	}
+	upper, work := fmt.Sprintf("%s/upper%d", stage, i), fmt.Sprintf("%s/work%d", stage, i)
+	if err := c.runAll(ctx, []string{"mkdir", upper, work}, []string{"chmod", "--reference=" + lower[0], upper}); err != nil {
+		return err
+	}
+	for _, dir := range hide {
+		if err := c.empty(lower[len(lower)-1]+dir, upper+dir); err != nil {
+			return fmt.Errorf("cannot hide %s: %w", at+dir, err)
+		}
+	}
+	return c.run(ctx, "mount", "-t", "overlay", "-o",
+		"lowerdir="+strings.Join(lower, ":")+",upperdir="+upper+",workdir="+work, "benchctl-lab", merged+at)
+}
+
+func (c *cell) runAll(ctx context.Context, commands ...[]string) error {
+	for _, argv := range commands {
 		if err := c.run(ctx, argv...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// empty makes a directory empty in the machine, whatever is below it: the one
+// in the upper layer is opaque. See Documentation/filesystems/overlayfs.rst,
+// "whiteouts and opaque directories".
+func (c *cell) empty(lower, upper string) error {
+	info, err := os.Lstat(lower)
+	if err != nil || !info.IsDir() {
+		return nil
+	}
+	at := c.path(upper)
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if err := os.Lchown(at, int(owner.Uid), int(owner.Gid)); err != nil {
+		return err
+	}
+	if err := os.Chmod(at, info.Mode()); err != nil {
+		return err
+	}
+	return syscall.Setxattr(at, "trusted.overlay.opaque", []byte("y"), 0)
+}
+
+// hidden lists what of opt.Hide lies on the file system mounted at a path,
+// relative to it and parents first.
+func hidden(opt Options, at string) []string {
+	var dirs []string
+	for _, dir := range opt.Hide {
+		on := "/"
+		for _, m := range opt.Mounts {
+			if dir == m || strings.HasPrefix(dir, m+"/") {
+				on = max(on, m)
+			}
+		}
+		if on == at && dir != at {
+			dirs = append(dirs, strings.TrimPrefix(dir, strings.TrimSuffix(at, "/")))
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
 }
 
 // diskDir makes the directory that takes a machine's writes when they are to
