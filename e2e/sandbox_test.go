@@ -174,7 +174,14 @@ func TestUnitOnEveryRelease(t *testing.T) {
 
 // A box is a lab host with a runner's tree and accounts, as the kinds user and
 // tarball leave them, in which the runner is a script.
-type box struct{ *lab.Machine }
+type box struct{ labHost }
+
+// A labHost is a container or a virtual machine.
+type labHost interface {
+	Run(ctx context.Context, argv ...string) (lab.Result, error)
+	RunAs(ctx context.Context, user string, argv ...string) (lab.Result, error)
+	Put(path string, data []byte, mode os.FileMode) error
+}
 
 func newBox(t *testing.T) box {
 	t.Helper()
@@ -214,6 +221,13 @@ func bareBox(t *testing.T, release lab.Release, packages ...string) box {
 		}
 	})
 	b := box{m}
+	b.furnish(t)
+	return b
+}
+
+// furnish makes the runner's account and tree.
+func (b box) furnish(t *testing.T) {
+	t.Helper()
 	b.sh(t, `useradd --system --user-group --no-create-home --home-dir `+boxHome+` --shell /usr/sbin/nologin gha-runner
 		install -d -o root -g gha-runner -m 1770 `+boxHome+` `+boxDir+`
 		install -d -o gha-runner -g gha-runner -m 700 `+boxWork+` `+boxDir+`/_diag
@@ -226,7 +240,6 @@ func bareBox(t *testing.T, release lab.Release, packages ...string) box {
 		install -m 4755 /usr/bin/id /usr/local/bin/rootid`)
 	b.put(t, "/usr/local/bin/benchctl", readyScript, 0o755)
 	b.put(t, boxDir+"/runsvc.sh", runnerScript(), 0o755)
-	return b
 }
 
 // readyScript stands in for `benchctl ready`: it makes the perf log, and touches
@@ -257,6 +270,11 @@ func runnerScript() string {
 // install puts the unit of a spec with these needs in force and returns its name.
 func (b box) install(t *testing.T, needs []string) string {
 	t.Helper()
+	return b.installService(t, spec.Service{Needs: needs})
+}
+
+func (b box) installService(t *testing.T, service spec.Service) string {
+	t.Helper()
 	m := hosttest.New(t, "-- proc/sys/kernel/hostname --\nbox\n")
 	name, text, err := resources.RunnerUnit(m, &spec.Spec{
 		User:       spec.User{Name: "gha-runner", Home: boxHome, Shell: "/usr/sbin/nologin"},
@@ -265,7 +283,7 @@ func (b box) install(t *testing.T, needs []string) string {
 			URL:  spec.URL{Text: "https://github.com/o/r", Scope: spec.Repository, Owner: "o", Repo: "r"},
 			Name: "box", WorkDir: "_work",
 		},
-		Service: spec.Service{Needs: needs},
+		Service: service,
 	}, "/usr/local/bin/benchctl")
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -69,8 +70,11 @@ func TestEnvReplacesWhateverStandsInItsPlace(t *testing.T) {
 	for name, put := range map[string]func(path string) error{
 		"a link":      func(p string) error { return os.Symlink("/etc/passwd", p) },
 		"a directory": func(p string) error { return os.MkdirAll(p+"/full", 0o755) },
-		"nothing":     func(string) error { return nil },
-		"loose mode":  func(p string) error { return errors.Join(os.WriteFile(p, nil, 0o666), os.Chmod(p, 0o666)) },
+		"a directory where the new file is made": func(p string) error {
+			return os.MkdirAll(filepath.Dir(p)+"/..path.benchctl-new/full", 0o755)
+		},
+		"nothing":    func(string) error { return nil },
+		"loose mode": func(p string) error { return errors.Join(os.WriteFile(p, nil, 0o666), os.Chmod(p, 0o666)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

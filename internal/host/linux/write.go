@@ -30,10 +30,10 @@ func (m *Machine) Replace(path string, data []byte, perm host.Perm) error {
 	return syncDir(dir)
 }
 
-// writeNew never follows what somebody put in its way: the file is new, or
-// there is an error.
+// writeNew never follows what somebody put in its way, be it a directory: the
+// file is new, or there is an error.
 func writeNew(path string, data []byte, perm host.Perm) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.RemoveAll(path); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
