@@ -73,7 +73,8 @@ func (w Windows) withDefaults() Windows {
 type session struct {
 	id      string
 	runner  int64
-	polling int // requests of it that are being answered
+	polling int  // requests of it that are being answered
+	polled  bool // the listener has asked for a message at least once
 	seen    time.Time
 }
 
@@ -99,6 +100,12 @@ func (b *broker) sessionOf(id string) *session {
 		}
 	}
 	return nil
+}
+
+// listening says that a listener of this runner is connected and has asked for
+// its first message.
+func (b *broker) listening(runner int64) bool {
+	return b.live(runner) && slices.ContainsFunc(b.sessions, func(s *session) bool { return s.runner == runner && s.polled })
 }
 
 // live says that a listener of this runner is connected.

@@ -117,7 +117,7 @@ func (s *Server) WaitJob(ctx context.Context, id string, reached func(JobState) 
 	return last, nil
 }
 
-// WaitOnline waits until a listener of that runner is connected.
+// WaitOnline waits until a listener of that runner listens.
 func (s *Server) WaitOnline(ctx context.Context, scope Scope, name string) error {
 	err := s.Until(ctx, func() bool { return s.Online(scope, name) })
 	if err != nil {
@@ -126,12 +126,12 @@ func (s *Server) WaitOnline(ctx context.Context, scope Scope, name string) error
 	return nil
 }
 
-// Online says whether a listener of that runner is connected.
+// Online says whether a listener of that runner is connected and listens.
 func (s *Server) Online(scope Scope, name string) bool {
 	r, found := s.Runner(scope, name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return found && s.broker.live(r.ID)
+	return found && s.broker.listening(r.ID)
 }
 
 // Until waits until condition holds; it is asked at every change of the

@@ -79,6 +79,7 @@ func TestServiceScriptEndsWellWhenStopped(t *testing.T) {
 	if err := b.srv.WaitOnline(b.within(), scope, "box"); err != nil {
 		t.Fatalf("%v\n%s", err, p.out)
 	}
+	p.says(t, ": Listening for Jobs")
 	comms := childComms(p.Process.Pid)
 	if !slices.Equal(comms, []string{"node", "Runner.Listener"}) {
 		t.Errorf("processes %v", comms)
@@ -89,7 +90,7 @@ func TestServiceScriptEndsWellWhenStopped(t *testing.T) {
 	}
 	for _, line := range []string{
 		".path=" + os.Getenv("PATH"), "Starting Runner listener with startup type: service", "Started listener process, pid: ",
-		"Started running service", ": Listening for Jobs", "Shutting down runner listener", "Exiting...",
+		"Started running service", "Shutting down runner listener", "Exiting...",
 		"Runner listener exited with error code 0",
 	} {
 		wantLine(t, p.out.String(), line)

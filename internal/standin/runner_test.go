@@ -173,6 +173,16 @@ func (p *process) ends(t *testing.T) int {
 	}
 }
 
+// says waits until the process has printed that.
+func (p *process) says(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(p.out.String(), want); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no line %q in:\n%s", want, p.out)
+		}
+	}
+}
+
 func wantLine(t *testing.T, text, want string) {
 	t.Helper()
 	if !strings.Contains(text, want) {
