@@ -474,7 +474,7 @@ func TestTarballAutoUpdate(t *testing.T) {
 	}
 	// What the runner's own updater does.
 	at := m.Path(runnerDir)
-	if err := errors.Join(os.Mkdir(at+"/bin.2.340.0", 0o755), os.Remove(at+"/bin"), os.Symlink("bin.2.340.0", at+"/bin")); err != nil {
+	if err := errors.Join(os.Mkdir(at+"/bin.2.340.0", 0o755), os.Chown(at+"/bin.2.340.0", runnerUID, runnerUID), os.Remove(at+"/bin"), os.Symlink("bin.2.340.0", at+"/bin")); err != nil {
 		t.Fatal(err)
 	}
 	if left := mustDiff(t, m, tb); len(left) > 0 {
@@ -486,20 +486,41 @@ func TestTarballAutoUpdate(t *testing.T) {
 	}
 }
 
-func TestTarballRefusesOtherDirectories(t *testing.T) {
+// TestTarballAutoUpdateBothWays gives the program to the user and takes it back.
+func TestTarballAutoUpdateBothWays(t *testing.T) {
 	t.Parallel()
 	m, tb := runnerHost(t)
-	m.WriteFile(runnerDir+"/thesis.tex", "years of work")
-	before := m.Tree()
-	_, err := tb.Diff(t.Context(), m)
-	if err == nil || !strings.Contains(err.Error(), "thesis.tex") {
-		t.Errorf("diff says %v", err)
+	for _, c := range []struct {
+		auto bool
+		uid  int
+	}{{false, 0}, {true, runnerUID}, {false, 0}} {
+		tb.AutoUpdate = c.auto
+		if len(mustDiff(t, m, tb)) == 0 {
+			t.Errorf("autoUpdate %v is no change", c.auto)
+		}
+		mustApply(t, m, tb)
+		if info, _ := m.Lstat(runnerDir + "/bin/System.dll"); info.UID != c.uid {
+			t.Errorf("autoUpdate %v: System.dll belongs to %d", c.auto, info.UID)
+		}
 	}
-	if err := tb.Apply(t.Context(), m); err == nil {
-		t.Error("apply went ahead")
-	}
-	if differ := hosttest.SameTree(before, m.Tree()); differ != nil {
-		t.Errorf("changed %q", differ)
+}
+
+func TestTarballRefusesOtherDirectories(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"thesis.tex", "bin/my-tool", "run.sh", ".bashrc", "externals/x", "config.sh"} {
+		m, tb := runnerHost(t)
+		m.WriteFile(runnerDir+"/"+name, "years of work")
+		before := m.Tree()
+		_, err := tb.Diff(t.Context(), m)
+		if err == nil || !strings.Contains(err.Error(), "something else ("+strings.Split(name, "/")[0]+")") {
+			t.Errorf("%s: diff says %v", name, err)
+		}
+		if err := tb.Apply(t.Context(), m); err == nil {
+			t.Errorf("%s: apply went ahead", name)
+		}
+		if differ := hosttest.SameTree(before, m.Tree()); differ != nil {
+			t.Errorf("%s: changed %q", name, differ)
+		}
 	}
 }
 
@@ -544,54 +565,73 @@ func TestTarballThingsInTheWay(t *testing.T) {
 	}
 }
 
-// TestTarballKilledAnywhere stops an update at each change of the host, and at
-// the next, until it gets through.
+// TestTarballKilledAnywhere stops an apply before each change of the host, and
+// applies again.
 func TestTarballKilledAnywhere(t *testing.T) {
 	t.Parallel()
-	type killed struct{}
-	for n := 1; ; n++ {
-		m, tb := runnerHost(t)
+	altered := func(t *testing.T, m *hosttest.Machine, tb *Tarball) {
 		mustApply(t, m, tb)
 		m.WriteFile(runnerDir+"/bin.2.336.0/System.dll", "altered")
-		if n%2 == 0 {
-			tb.Version = "2.337.0"
-		}
-		changes := 0
-		count := m.Before
-		m.Before = func(op, path string) {
-			if changes++; changes > n/2 {
-				panic(killed{})
-			}
-		}
-		finished := func() (done bool) {
-			defer func() {
-				if cause := recover(); cause != nil && cause != any(killed{}) {
-					panic(cause)
-				}
-			}()
-			if err := tb.Apply(t.Context(), m); err != nil {
-				t.Fatal(err)
-			}
-			return true
-		}()
-		m.Before = count
-		if finished {
-			if n < 20 {
-				t.Errorf("an update makes only %d changes", n/2)
-			}
-			return
-		}
-		if len(mustDiff(t, m, tb)) > 0 {
-			mustApply(t, m, tb)
-		}
-		tb.Verify = true
-		if left := mustDiff(t, m, tb); len(left) > 0 {
-			t.Fatalf("killed before change %d: %+v", n/2+1, left)
-		}
-		if left, _ := m.Glob(runnerDir + "/" + stagingPrefix + "*"); left != nil {
-			t.Errorf("killed before change %d: %q is left", n/2+1, left)
-		}
+		m.WriteFile(runnerDir+"/left-by-a-job", "")
 	}
+	for name, prepare := range map[string]func(*testing.T, *hosttest.Machine, *Tarball){
+		"first":  func(*testing.T, *hosttest.Machine, *Tarball) {},
+		"repair": altered,
+		"update": func(t *testing.T, m *hosttest.Machine, tb *Tarball) {
+			altered(t, m, tb)
+			tb.Version = "2.337.0"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := 0; ; n++ {
+				m, tb := runnerHost(t)
+				prepare(t, m, tb)
+				if !killedBefore(t, m, tb, n) {
+					if n < 10 {
+						t.Errorf("it makes only %d changes", n)
+					}
+					return
+				}
+				if len(mustDiff(t, m, tb)) > 0 {
+					mustApply(t, m, tb)
+				}
+				tb.Verify = true
+				if left := mustDiff(t, m, tb); len(left) > 0 {
+					t.Fatalf("killed before change %d: %+v", n+1, left)
+				}
+				if left, _ := m.Glob(runnerDir + "/" + stagingPrefix + "*"); left != nil {
+					t.Errorf("killed before change %d: %q is left", n+1, left)
+				}
+			}
+		})
+	}
+}
+
+// killedBefore applies, and stops it after n changes of the host. It reports
+// whether that was before the end.
+func killedBefore(t *testing.T, m *hosttest.Machine, tb *Tarball, n int) (killed bool) {
+	t.Helper()
+	type kill struct{}
+	count := m.Before
+	m.Before = func(op, path string) {
+		if n--; n < 0 {
+			panic(kill{})
+		}
+		count(op, path)
+	}
+	defer func() {
+		m.Before = count
+		if cause := recover(); cause == any(kill{}) {
+			killed = true
+		} else if cause != nil {
+			panic(cause)
+		}
+	}()
+	if err := tb.Apply(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return false
 }
 
 func TestNewerVersion(t *testing.T) {

@@ -395,6 +395,24 @@ func TestPlainHTTPNeedsADigest(t *testing.T) {
 	}
 }
 
+func TestFileOfOthersNeedsADigest(t *testing.T) {
+	t.Parallel()
+	data := zip(pack(t, reg("a", "text")))
+	a := put(t, data)
+	if err := os.Chmod(a.Source, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	a.SHA256, a.Trust = "", true
+	if _, err := Install(t.Context(), a); err == nil || !strings.Contains(err.Error(), "others than root") {
+		t.Errorf("got %v", err)
+	}
+	wantNothing(t, a)
+	a.SHA256 = digest(data)
+	if _, err := Install(t.Context(), a); err != nil {
+		t.Errorf("with its digest: %v", err)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

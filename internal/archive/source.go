@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
 
 // A source is an archive being read.
@@ -37,7 +39,7 @@ func (e *transientError) Unwrap() error { return e.err }
 // known, without which nothing is taken over a line that anyone can change.
 func open(ctx context.Context, name string, pinned bool) (*source, error) {
 	if strings.HasPrefix(name, "/") {
-		return openFile(name)
+		return openFile(name, pinned)
 	}
 	u, err := url.Parse(name)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -51,7 +53,7 @@ func open(ctx context.Context, name string, pinned bool) (*source, error) {
 
 // openFile never waits on a fifo and never reads what is no plain file, since
 // the path may be one that the runner's user can write.
-func openFile(name string) (*source, error) {
+func openFile(name string, pinned bool) (*source, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, bare(err)
@@ -60,11 +62,23 @@ func openFile(name string) (*source, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("it is no plain file (%s)", info.Mode())
 	}
+	if err == nil && !pinned {
+		err = onlyOurs(infoOf(info))
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return &source{ReadCloser: f, name: name, size: info.Size()}, nil
+}
+
+// onlyOurs refuses a file that others can change, as long as no digest keeps
+// them from it.
+func onlyOurs(info host.Info) error {
+	if info.UID != 0 && info.UID != os.Geteuid() || info.Mode&0o022 != 0 {
+		return errors.New("others than root can change it; give the archive's sha256, or make it root's and writable by nobody else")
+	}
+	return nil
 }
 
 // client asks without credentials and takes proxies from the environment.
