@@ -45,7 +45,7 @@ type Server struct {
 	windows Windows
 	ca      *authority
 	routes  []route
-	https   []*http.Server
+	servers []*http.Server
 	base    string // http://127.0.0.1:PORT, or https://github.com
 	stopped context.Context
 	stop    context.CancelFunc
@@ -108,11 +108,12 @@ func (s *Server) listen() error {
 	return s.ServeTLS(secure)
 }
 
-// Serve answers plain HTTP on l as well, until Close.
+// Serve answers plain HTTP on l as well, until Close. Like ServeTLS it may fail;
+// today it does not.
 func (s *Server) Serve(l net.Listener) error {
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.mu.Lock()
-	s.https = append(s.https, srv)
+	s.servers = append(s.servers, srv)
 	s.mu.Unlock()
 	go srv.Serve(l)
 	return nil
@@ -124,16 +125,16 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	return s.Serve(tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"},
-	}))
+	return s.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}))
 }
 
 // Close ends the server and every request in it.
 func (s *Server) Close() error {
 	s.stop()
 	var errs []error
-	for _, srv := range s.https {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, srv := range s.servers {
 		errs = append(errs, srv.Close())
 	}
 	return errors.Join(errs...)
