@@ -212,7 +212,7 @@ func TestNoJobIsDisturbed(t *testing.T) {
 	if sum.lost > 0 || sum.overlaps > 0 {
 		t.Errorf("%v; want none lost and no change during a job", sum)
 	}
-	if sum.stopped < n/20 || sum.held < n/20 || sum.busy < n/20 {
+	if min(sum.stopped, sum.held, sum.busy) < 5 {
 		t.Errorf("%v: too few of one kind to prove anything", sum)
 	}
 }

@@ -79,7 +79,7 @@ func newUnitRunner(t *testing.T, seed uint64) (*toyRunner, *linux.Machine) {
 	relay := filepath.Join(r.dir, "bin.1", "node")
 	copySelf(t, relay)
 	write(t, script, "#!/bin/bash\n"+relay+" & PID=$!\ntrap 'kill -INT $PID' TERM INT\nwait $PID\ntrap - TERM INT\nwait $PID\n")
-	write(t, "/run/systemd/system/"+toyUnit, "[Service]\nExecStart="+script+"\nKillMode=mixed\nEnvironment=SERVER="+
+	write(t, "/run/systemd/system/"+toyUnit, "[Service]\nExecStart="+script+"\nKillMode=mixed\nTimeoutStopSec=5s\nEnvironment=SERVER="+
 		r.server.Addr().String()+" PERF="+r.keep.perf+"\n")
 	if err := m.Systemd().Reload(t.Context()); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestInMachineNoJobIsDisturbed(t *testing.T) {
 	r, _ := newUnitRunner(t, 1)
 	sum := r.trials(200, 1, never)
 	t.Log(sum)
-	if sum.lost > 0 || sum.overlaps > 0 || sum.stopped < 10 || sum.held < 10 || sum.busy < 10 {
+	if sum.lost > 0 || sum.overlaps > 0 || min(sum.stopped, sum.held, sum.busy) < 5 {
 		t.Errorf("%v; want none lost, none disturbed, and enough of each kind", sum)
 	}
 }
