@@ -26,7 +26,9 @@ func TestMain(m *testing.M) {
 	if name := filepath.Base(os.Args[0]); slices.Contains(runner.Names, name) {
 		os.Exit(runner.Main(name, os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(archives())
+	os.Exit(code)
 }
 
 const version = "2.336.0"

@@ -108,8 +108,8 @@ func (s *Server) listen() error {
 	return s.ServeTLS(secure)
 }
 
-// Serve answers plain HTTP on l as well, until Close. Like ServeTLS it may fail;
-// today it does not.
+// Serve answers plain HTTP on l as well, until Close. Its error is always
+// nil; it is there so that Serve and ServeTLS can be used alike.
 func (s *Server) Serve(l net.Listener) error {
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.mu.Lock()
