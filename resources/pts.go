@@ -122,17 +122,9 @@ func (p PTS) absentExtras(d *dpkgState) []string {
 	return absent
 }
 
-// source is the spec's archive, else the file of the release on GitHub.
-func (p PTS) source() string {
-	if p.pts.Archive != "" {
-		return p.pts.Archive
-	}
-	return fmt.Sprintf("https://github.com/phoronix-test-suite/phoronix-test-suite/releases/download/v%[1]s/phoronix-test-suite_%[1]s_all.deb", p.pts.Version)
-}
-
 // stage fetches the .deb, and keeps it only when its digest is the wanted one.
 func (p PTS) stage(ctx context.Context, h host.Host) error {
-	source, want := p.source(), p.pts.SHA256
+	source, want := p.pts.Archive, p.pts.SHA256
 	if want == "" {
 		want = trustedDigest(h, source)
 	}

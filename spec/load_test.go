@@ -80,7 +80,7 @@ func TestAsTyped(t *testing.T) {
 			func(s *spec.Spec) any { return *s.JDK.Repository }, spec.AptRepository{URL: "https://a.example", Key: "/etc/k.asc", Fingerprint: "3B04D753C9050D9A5D343F39843C48A565F8F04B"}},
 		{"pts: 2.10", func(s *spec.Spec) any { return s.PTS.Version }, "2.10"},
 		{"pts: 10.8.6", func(s *spec.Spec) any { return s.PTS.Archive },
-			"https://phoronix-test-suite.com/releases/repo/pts.debian/files/phoronix-test-suite_10.8.6_all.deb"},
+			"https://github.com/phoronix-test-suite/phoronix-test-suite/releases/download/v10.8.6/phoronix-test-suite_10.8.6_all.deb"},
 		{"pts: {version: 10.8m2, archive: /srv/p.deb, sha256: " + digest + "}", func(s *spec.Spec) any { return *s.PTS }, spec.PTS{Version: "10.8m2", Archive: "/srv/p.deb", SHA256: digest}},
 		{"pts: {version: 10.8.6, sha256: 0000000000000000000000000000000000000000000000000000000000000010}", func(s *spec.Spec) any { return s.PTS.SHA256 },
 			"0000000000000000000000000000000000000000000000000000000000000010"},

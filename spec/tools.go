@@ -40,7 +40,7 @@ func ptsVersion(s string) bool {
 }
 
 // ptsArchive is where the project publishes its Debian packages.
-const ptsArchive = "https://phoronix-test-suite.com/releases/repo/pts.debian/files/phoronix-test-suite_%s_all.deb"
+const ptsArchive = "https://github.com/phoronix-test-suite/phoronix-test-suite/releases/download/v%[1]s/phoronix-test-suite_%[1]s_all.deb"
 
 func (l *loader) pts(f *field) *PTS {
 	if !f.has() {

@@ -1,11 +1,56 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/internal/rehearse"
+	"github.com/SKaiNET-developers/benchctl/resources"
 )
 
-func newRehearse(*env, *flags) *cobra.Command {
-	return &cobra.Command{Use: "rehearse", RunE: func(*cobra.Command, []string) error { return errors.New("soon") }}
+func newRehearse(e *env, f *flags) *cobra.Command {
+	var o rehearse.Options
+	cmd := &cobra.Command{
+		Use:   "rehearse",
+		Short: "Try a spec on a throwaway copy of this machine",
+		Long: `Boot a throwaway copy of this machine and run the real apply in it, against a
+stand-in for GitHub: the diff, the apply, the empty second diff, a pretend job,
+and three ways of drift corrected. Then everything is thrown away.
+
+Nothing on this machine is changed. Secrets are not in the copy, and it reaches
+nothing but the stand-in and, through it, apt's mirrors. No credentials needed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return rehearsal(cmd.Context(), e, f, o) },
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&o.Keep, "keep", false, "leave the copy up for a look, until Ctrl-C")
+	fs.BoolVar(&o.Shell, "shell", false, "open a shell in the copy before it is thrown away")
+	fs.BoolVar(&o.RealDownloads, "real-downloads", false, "fetch the JDK and the Phoronix Test Suite from where the spec says")
+	return cmd
+}
+
+func rehearsal(ctx context.Context, e *env, f *flags, o rehearse.Options) error {
+	s, err := load(e, f.file)
+	if err != nil {
+		return err
+	}
+	if f.file == "-" {
+		return errors.New("cannot rehearse a spec from standard input, which is read once; name a file with -f")
+	}
+	if o.Text, err = readSpec(e, f.file); err != nil {
+		return err
+	}
+	if err := rehearse.Check(); err != nil {
+		return err
+	}
+	// A copy of this machine takes CPU, memory and disk: never during a job.
+	if err := jobs.New(nil, resources.Runner(e.machine, s)).Idle(ctx); err != nil {
+		return deferred(e, err)
+	}
+	o.Spec, o.Binary, o.Host = s, self(), e.machine.Hostname()
+	o.Out, o.In = e.stdout, e.stdin
+	return rehearse.Run(ctx, o)
 }

@@ -38,8 +38,16 @@ func newPrinter(e *env, f *flags) *printer {
 
 // report prints what one pass found or did.
 func (p *printer) report(r *reconcile.Report) {
+	deferred := ""
 	for _, o := range r.Results {
+		if o.Status == reconcile.Deferred {
+			deferred = o.Error
+			continue
+		}
 		p.outcome(o)
+	}
+	if deferred != "" {
+		fmt.Fprintf(p.w, "Deferred: %s. What is not listed was not touched.\n", clean(deferred))
 	}
 	fmt.Fprintln(p.w, summary(r))
 }
@@ -71,7 +79,7 @@ func (p *printer) outcome(o reconcile.Outcome) {
 func (p *printer) changes(changes []reconcile.Change) {
 	width := 0
 	for _, c := range changes {
-		width = max(width, min(utf8.RuneCountInString(clean(c.Field)), 28))
+		width = max(width, min(utf8.RuneCountInString(clean(c.Field)), 44))
 	}
 	for _, c := range changes {
 		fmt.Fprintf(p.w, "  %-*s  %s -> %s\n", width, clean(c.Field), p.paint(red, clean(c.Have)), p.paint(green, clean(c.Want)))

@@ -34,10 +34,17 @@ func Check() error {
 	return nil
 }
 
-// container names the container manager that runs us, "" on a machine.
-// Sources: systemd-detect-virt(1); the container interface of systemd
-// (https://systemd.io/CONTAINER_INTERFACE).
+// initialPIDNamespace is what the first PID namespace is called, on every
+// kernel (PROC_PID_INIT_INO in include/uapi/linux/nsfs.h and its forerunners).
+const initialPIDNamespace = "pid:[4026531836]"
+
+// container names the container that we run in, "" on a machine. The kernel
+// decides; who runs the container is only a hint, since an image's marks
+// outlive the image's use as a machine's root.
 func container() string {
+	if ns, err := os.Readlink("/proc/self/ns/pid"); err != nil || ns == initialPIDNamespace {
+		return ""
+	}
 	if data, err := os.ReadFile("/run/systemd/container"); err == nil {
 		return strings.TrimSpace(string(data))
 	}
@@ -46,14 +53,7 @@ func container() string {
 			return kind
 		}
 	}
-	if data, err := os.ReadFile("/proc/1/environ"); err == nil {
-		for entry := range strings.SplitSeq(string(data), "\x00") {
-			if kind, ok := strings.CutPrefix(entry, "container="); ok && kind != "" {
-				return kind
-			}
-		}
-	}
-	return ""
+	return "of an unknown kind"
 }
 
 // tooDeep explains the one refusal of overlayfs that a person can act on.

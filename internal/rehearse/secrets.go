@@ -11,7 +11,7 @@ import (
 )
 
 // secretDirs are directories whose contents are nobody else's business, and
-// that no package needs. They are empty in the copy.
+// that no package needs. They are empty in the copy: see hiddenDirs.
 var secretDirs = []string{"/root", "/home", "/srv", "/mnt", "/media", "/tmp", "/var/tmp", "/var/lib/benchctl", "/etc/ssh", "/etc/ssl/private",
 	"/etc/NetworkManager/system-connections", "/etc/wireguard", "/etc/letsencrypt", "/var/spool/cron", "/var/mail"}
 
@@ -31,15 +31,7 @@ var runnerSecrets = []string{".credentials", ".credentials_migrated", ".credenti
 // are the runner's; they stay, without its registration. It returns how many
 // files it took out.
 func forget(root, home, installDir string) (int, error) {
-	n := 0
-	for _, dir := range secretDirs {
-		if within(home, dir) || within(installDir, dir) {
-			continue
-		}
-		if err := empty(filepath.Join(root, dir)); err != nil {
-			return n, fmt.Errorf("cannot take %s out of the copy: %w", dir, err)
-		}
-	}
+	n, root := 0, filepath.Clean(root)
 	for _, dir := range searched {
 		m, err := forgetBelow(root, dir, home)
 		n += m
@@ -138,16 +130,11 @@ func blank(path string) error {
 	return os.WriteFile(path, []byte(out.String()), 0o640)
 }
 
-// empty removes what is in a directory and leaves the directory.
-func empty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
-	}
-	return err
+// hiddenDirs are the secret directories, but for those that the runner is in.
+func hiddenDirs(home, installDir string) []string {
+	return slices.DeleteFunc(slices.Clone(secretDirs), func(dir string) bool {
+		return within(home, dir) || within(installDir, dir)
+	})
 }
 
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
