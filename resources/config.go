@@ -164,6 +164,9 @@ func (c *Config) changes(v *view) []reconcile.Change {
 		if have, want, _ := c.labels(v.remote.Labels); have != want {
 			d.add("labels", have, want)
 		}
+		if v.record.Ours && v.record.ID == 0 && v.remote == v.namesake {
+			d.add(recordField, "unfinished", fmt.Sprint("id ", v.remote.ID))
+		}
 	}
 	return d.list
 }

@@ -136,5 +136,7 @@ func (b *bench) settles(t *testing.T, when string) {
 	}
 	if n := len(b.gh.runners); n != 1 || !strings.EqualFold(b.gh.runners[0].Name, b.Name) {
 		t.Errorf("%s: GitHub has %v", when, b.gh.runners)
+	} else if rec := readRecord(b.Machine, b.URL, b.Name); rec.ID != b.gh.runners[0].ID || rec.Former != "" {
+		t.Errorf("%s: the record is %+v, want id %d", when, rec, b.gh.runners[0].ID)
 	}
 }

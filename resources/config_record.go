@@ -30,6 +30,11 @@ type record struct {
 	Former string `json:"former,omitempty"`
 }
 
+// recordField is what differs when benchctl was killed after config.sh had ended
+// well: the record does not have the id yet, by which this host's entry is
+// known for its own even while its runner is online.
+const recordField = "record of the registration"
+
 // readRecord returns what is remembered of a registration of that name at that
 // URL. One at the same URL with another name is remembered as the former.
 func readRecord(r host.Reader, u spec.URL, name string) record {

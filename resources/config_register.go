@@ -114,7 +114,7 @@ func (c *Config) leftHere(r host.Reader) []string {
 	return left
 }
 
-// adjust sets in place what GitHub's API can set.
+// adjust sets in place what GitHub's API can set, and finishes a record.
 func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []reconcile.Change) error {
 	for _, change := range changes {
 		var err error
@@ -124,6 +124,9 @@ func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []rec
 			err = c.GitHub.SetLabels(ctx, v.remote.ID, send)
 		case "group":
 			err = c.move(ctx, h, v)
+		case recordField:
+			v.record.ID, v.record.Former = v.remote.ID, ""
+			err = v.record.write(h)
 		}
 		if err != nil {
 			return err
@@ -139,9 +142,8 @@ func (c *Config) move(ctx context.Context, h host.Host, v *view) error {
 			if err := c.GitHub.MoveRunner(ctx, v.remote.ID, g.ID); err != nil {
 				return err
 			}
-			rec := v.record
-			rec.ID, rec.Ours, rec.Group = v.remote.ID, true, c.Group
-			return rec.write(h)
+			v.record.ID, v.record.Ours, v.record.Group = v.remote.ID, true, c.Group
+			return v.record.write(h)
 		}
 		names = append(names, plain(g.Name))
 	}

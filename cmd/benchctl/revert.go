@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/expect"
 	"github.com/SKaiNET-developers/benchctl/resources"
 )
 
@@ -45,6 +46,10 @@ func revert(ctx context.Context, e *env, f *flags) error {
 		return deferred(e, err)
 	}
 	defer letGo()
+	// First, or a start of the service in between would set the knobs again.
+	if err := expect.ReleaseKnobs(e.machine); err != nil {
+		return err
+	}
 	outcomes, err := resources.RestoreKnobs(e.machine)
 	if err != nil {
 		return err

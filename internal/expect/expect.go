@@ -6,7 +6,9 @@ package expect
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -83,4 +85,27 @@ func Load(r host.Reader, path string) (*Expected, error) {
 		return nil, fmt.Errorf("cannot understand %s: its schema is %q, and this benchctl knows %q; run benchctl apply", path, e.Schema, Schema)
 	}
 	return e, nil
+}
+
+// ReleaseKnobs takes the knobs out of what [Ready] sets and the gate compares
+// with. A host that was never told what it must be has nothing to release.
+func ReleaseKnobs(h host.Host) error {
+	for _, path := range []string{Kept, Current} {
+		e, err := Load(h, path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(e.Knobs) == 0 {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		e.Knobs = nil
+		text, err := e.Encode()
+		if err != nil {
+			return err
+		}
+		if err := h.Replace(path, text, host.Perm{Mode: 0o644}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

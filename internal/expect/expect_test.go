@@ -206,3 +206,18 @@ func TestChosenWord(t *testing.T) {
 		}
 	}
 }
+
+// After a revert, the start of the service leaves the knobs alone.
+func TestReleasedKnobsAreNotSet(t *testing.T) {
+	t.Parallel()
+	m := newBox(t, wanted())
+	if err := ReleaseKnobs(m); err != nil {
+		t.Fatal(err)
+	}
+	if err := Ready(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Text(policy1); got != "powersave\n" {
+		t.Errorf("policy1 is %q", got)
+	}
+}
