@@ -8,24 +8,41 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 )
 
-// newMachine is this very machine, on which benchctl is killed just before the
-// change that BENCHCTL_KILL_AT counts, 1 being the first. Only the tests build
-// it so.
+// newMachine is this very machine, with what only the tests build: every change
+// is told to stderr just before it is made, and benchctl is killed before the
+// one that BENCHCTL_KILL_AT counts, 1 being the first and 0 none, after a pause
+// of BENCHCTL_KILL_AFTER.
 func newMachine() *linux.Machine {
 	at, err := strconv.Atoi(os.Getenv("BENCHCTL_KILL_AT"))
 	if err != nil {
 		return &linux.Machine{}
 	}
-	var n atomic.Int64
+	pause, _ := time.ParseDuration(os.Getenv("BENCHCTL_KILL_AFTER"))
+	var changes atomic.Int64
 	return &linux.Machine{Before: func(op, path string) {
-		if n.Add(1) == int64(at) {
-			fmt.Fprintf(os.Stderr, "killed before: %s %s\n", op, path)
+		n := changes.Add(1)
+		fmt.Fprintf(os.Stderr, "change %d at %s: %s %s\n", n, time.Now().Format(time.RFC3339Nano), op, path)
+		if n == int64(at) {
+			time.Sleep(pause)
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}}
+}
+
+// newKeeper keeps the runner's jobs undisturbed, or with BENCHCTL_NO_HOLD only
+// looks before it acts, to show that looking is not enough.
+func newKeeper(h host.Host, r jobs.Runner) *jobs.Keeper {
+	k := jobs.New(h, r)
+	if os.Getenv("BENCHCTL_NO_HOLD") != "" {
+		k.Loosen()
+	}
+	return k
 }

@@ -38,7 +38,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	}
 	return &wired{
 		spec: s, machine: e.machine, resources: all,
-		jobs: jobs.New(e.machine, resources.Runner(e.machine, s)),
+		jobs: newKeeper(e.machine, resources.Runner(e.machine, s)),
 	}, nil
 }
 
