@@ -34,6 +34,9 @@ func TestServiceDriftOnRealSystemd(t *testing.T) {
 				{"renamed by a job", `echo ssh.service >` + boxDir + `/.service`, "service .service: ssh.service -> " + worldUnit},
 				{"an older revision runs", `cp /etc/systemd/system/$UNIT /root/unit; sed -i s/BENCHCTL_REVISION=.*/BENCHCTL_REVISION=older/ /etc/systemd/system/$UNIT
 					systemctl daemon-reload; systemctl restart $UNIT; cp /root/unit /etc/systemd/system/$UNIT; systemctl daemon-reload`, "service running revision: older -> "},
+				{"an older PATH runs", `cp -p ` + boxDir + `/.path /root/path; echo /usr/bin:/bin >` + boxDir + `/.path; systemctl restart $UNIT
+					until journalctl -q -u $UNIT | grep -qF .path=/usr/bin:/bin; do sleep 0.1; done; cp -p /root/path ` + boxDir + `/.path`,
+					"service running PATH: /usr/bin:/bin -> "},
 				{".path", `echo /usr/bin >` + boxDir + `/.path`, "env .path: /usr/bin -> "},
 				{".env", `echo LD_PRELOAD=/tmp/x.so >>` + boxDir + `/.env`, "env .env LD_PRELOAD: /tmp/x.so -> absent"},
 				{"a hook", `echo true >>/usr/local/lib/benchctl/job-started.sh`, "hooks /usr/local/lib/benchctl/job-started.sh: other text"},

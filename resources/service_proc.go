@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,17 +59,28 @@ func cpuSet(list string) (map[int]bool, bool) {
 	return set, true
 }
 
+// environ is what a process was started with. It is the jobs' to forge, which
+// gains them a restart or the lack of one.
+func environ(r host.Reader, pid int) (map[string]string, error) {
+	text, err := r.ReadBelow(fmt.Sprintf("/proc/%d", pid), "environ")
+	if err != nil {
+		return nil, err
+	}
+	return variables(strings.ReplaceAll(string(text), "\x00", "\n")), nil
+}
+
 // connected reports whether a Listener below pid has an established TCP
 // connection. Whatever cannot be read is no connection.
 func connected(r host.Reader, pid int) bool {
-	for _, p := range family(r, pid) {
-		if comm, err := r.ReadFile(fmt.Sprintf("/proc/%d/comm", p)); err == nil && strings.TrimSpace(string(comm)) == "Runner.Listener" {
-			if established(r, p) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(listeners(r, pid), func(p int) bool { return established(r, p) })
+}
+
+// listeners are the Listeners that descend from a process.
+func listeners(r host.Reader, pid int) []int {
+	return slices.DeleteFunc(family(r, pid), func(p int) bool {
+		comm, err := r.ReadFile(fmt.Sprintf("/proc/%d/comm", p))
+		return err != nil || strings.TrimSpace(string(comm)) != "Runner.Listener"
+	})
 }
 
 // family is a process with all its descendants.

@@ -36,12 +36,16 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 	differs := func(field, have, want string) {
 		changes = append(changes, reconcile.Change{Field: field, Have: have, Want: want, Effects: restarts})
 	}
-	ran, err := runningRevision(r, u.MainPID)
+	main, err := environ(r, u.MainPID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: cannot see what the runner was started with: %w; run as root", reconcile.ErrUnknown, err)
 	}
-	if ran != revision {
+	if ran := main[revisionVariable]; ran != revision {
 		differs("running revision", orNone(plain(ran)), revision)
+	} else if have, want, err := s.runningPath(r, u.MainPID); err != nil {
+		return nil, err
+	} else if have != want {
+		differs("running PATH", plain(have), want)
 	}
 	if want := s.spec.Service.CPUs; want != "" {
 		have, err := allowedCPUs(r, u.MainPID)
@@ -59,19 +63,21 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 	return changes, err
 }
 
-// runningRevision is what the main process was started with. Its environment is
-// the jobs' to forge, which gains them a restart or the lack of one.
-func runningRevision(r host.Reader, pid int) (string, error) {
-	environ, err := r.ReadBelow(fmt.Sprintf("/proc/%d", pid), "environ")
+// runningPath is the PATH that the Listener gives to jobs, and the one that it
+// should: runsvc.sh reads .path once, so a file mended since says nothing. A
+// Listener that is not there yet has the right one.
+func (s service) runningPath(r host.Reader, mainPID int) (have, want string, err error) {
+	java, err := s.java(r)
 	if err != nil {
-		return "", fmt.Errorf("%w: cannot see what the runner was started with: %w; run as root", reconcile.ErrUnknown, err)
+		return "", "", err
 	}
-	for _, entry := range strings.Split(string(environ), "\x00") {
-		if value, ok := strings.CutPrefix(entry, revisionVariable+"="); ok {
-			return value, nil
+	want = strings.TrimSuffix(s.pathText(java), "\n")
+	for _, pid := range listeners(r, mainPID) {
+		if env, err := environ(r, pid); err == nil {
+			return env["PATH"], want, nil
 		}
 	}
-	return "", nil
+	return want, want, nil
 }
 
 // listening reports whether the Listener takes jobs, and what it said of itself.

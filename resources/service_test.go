@@ -118,6 +118,13 @@ func TestServiceDrift(t *testing.T) {
 				m.WriteFile(fmt.Sprintf("/proc/%d/environ", lanePID), "BENCHCTL_REVISION=old\x1b[0m\x00")
 			},
 			field: "running revision", have: `old\x1b[0m`, want: ""},
+		"an older PATH runs": {
+			breaks: func(m *hosttest.Machine) {
+				m.WriteFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", lanePID), "4712 ")
+				m.WriteFile("/proc/4712/comm", "Runner.Listener\n")
+				m.WriteFile("/proc/4712/environ", "HOME=/x\x00PATH=/evil\x00")
+			},
+			field: "running PATH", have: "/evil", want: laneJava + "/bin:" + systemPath},
 		"cannot reach GitHub": {
 			breaks: func(m *hosttest.Machine) {
 				m.Journals[laneInvocation] = append(m.Journals[laneInvocation], "2026-11-23 13:00:00Z: Runner connect error: no route. Retrying until reconnected.")
@@ -153,7 +160,7 @@ func TestServiceDrift(t *testing.T) {
 				t.Errorf("effects %v", changes[0].Effects)
 			}
 			if !c.running { // as the engine does for the effect restart
-				if err := m.Systemd().Stop(t.Context(), laneUnit); err != nil {
+				if err := errors.Join(m.Systemd().Stop(t.Context(), laneUnit), os.RemoveAll(m.Path("/proc/4712"))); err != nil {
 					t.Fatal(err)
 				}
 			}
