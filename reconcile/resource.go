@@ -82,7 +82,7 @@ var (
 	// ErrUnknown: it could not be seen. The error says why, and what would show it.
 	ErrUnknown = errors.New("unknown")
 	// ErrUnsupported: this host cannot. The error says what was looked for.
-	ErrUnsupported = errors.New("unsupported by this host")
+	ErrUnsupported = errors.New("not supported here")
 )
 
 // ErrBusy says that a job is running, or may be; nothing was touched.

@@ -43,7 +43,11 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, ptsOf(s, apt)...)
 	all = append(all, tarballOf(s, o), config, env{l})
 	all = append(all, knobsOf(s)...)
-	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	if s.Schedule != nil {
+		all = append(all, agent{})
+	}
+	return all
 }
 
 // Unit names the unit that the spec's runner lives in on a host.
