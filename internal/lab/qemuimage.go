@@ -17,6 +17,10 @@ var (
 	cpufreqTable []byte
 )
 
+// diskSize is what a virtual machine's disk claims to hold: a runner's host must
+// have 20 GiB free. Only what is written takes any space.
+const diskSize = "40G"
+
 // NeedsQEMU reports in one sentence what this machine lacks to run virtual
 // machines.
 func NeedsQEMU() error {
@@ -35,7 +39,7 @@ func NeedsQEMU() error {
 // disk.img, vmlinuz, initrd.img and the ACPI table pss.aml.
 func (l *Lab) image(ctx context.Context) (string, error) {
 	sum := sha256.New()
-	for _, data := range [][]byte{[]byte(rootFormat), agentScript, cpufreqTable} {
+	for _, data := range [][]byte{[]byte(rootFormat + diskSize), agentScript, cpufreqTable} {
 		sum.Write(data)
 	}
 	for _, f := range guestFiles {
@@ -71,7 +75,7 @@ func (l *Lab) makeImage(ctx context.Context, dir string) (err error) {
 	}
 	l.logf("lab: making the disk image")
 	if _, err := output(ctx, "mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1",
-		"-d", m.Path("/"), filepath.Join(dir, "disk.img"), "8G"); err != nil {
+		"-d", m.Path("/"), filepath.Join(dir, "disk.img"), diskSize); err != nil {
 		return err
 	}
 	table := filepath.Join(dir, "pss.asl")
