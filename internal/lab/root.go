@@ -21,7 +21,7 @@ import (
 var basePackages = []string{"systemd", "systemd-sysv", "dbus", "passwd", "ca-certificates", "sudo", "procps", "kmod"}
 
 // rootFormat changes whenever roots are made differently.
-const rootFormat = "1"
+const rootFormat = "2"
 
 // rootLife is how long a root is used: its package lists name versions that
 // the mirrors drop.
@@ -90,8 +90,8 @@ func (l *Lab) debootstrap(ctx context.Context, r Release, dir string) error {
 	return settle(ctx, r, dir)
 }
 
-// settle makes of a fresh debootstrap what an installed host looks like, with
-// nothing that wakes up by itself in the middle of a test.
+// settle makes of a fresh debootstrap what an installed host looks like: up to
+// date, with nothing that wakes up by itself in the middle of a test.
 func settle(ctx context.Context, r Release, dir string) error {
 	for path, text := range map[string]string{
 		"etc/apt/sources.list":                 r.sources(),
@@ -119,10 +119,12 @@ func settle(ctx context.Context, r Release, dir string) error {
 			return err
 		}
 	}
-	if err := inRoot(ctx, dir, "apt-get", "update", "-q"); err != nil {
-		return err
+	for _, argv := range [][]string{{"update", "-q"}, {"dist-upgrade", "-qy"}, {"clean"}} {
+		if err := inRoot(ctx, dir, append([]string{"apt-get"}, argv...)...); err != nil {
+			return err
+		}
 	}
-	return inRoot(ctx, dir, "apt-get", "clean")
+	return nil
 }
 
 // quiet are the units that a lab host masks: they would take apt's lock, or
