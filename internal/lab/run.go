@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -19,6 +20,8 @@ type Command struct {
 	Dir   string   // "/" when empty
 	User  string   // root when empty
 	Stdin []byte
+	// Live, if set, hears what goes to stderr as it comes.
+	Live io.Writer
 	// Properties are settings of the transient unit: NAME=value.
 	Properties []string
 }
@@ -63,7 +66,7 @@ func (m *Machine) Do(ctx context.Context, c Command) (Result, error) {
 	}
 	defer m.forget(unit)
 	return killable(ctx, c,
-		func(ctx context.Context) (Result, error) { return m.enter(ctx, b, c.Stdin, unitArgs(unit, c)...) },
+		func(ctx context.Context) (Result, error) { return m.enter(ctx, b, c, unitArgs(unit, c)...) },
 		func(ctx context.Context) { m.look(ctx, b, killUnit(unit)...) })
 }
 
@@ -143,11 +146,12 @@ func (m *Machine) Look(ctx context.Context, argv ...string) (Result, error) {
 }
 
 func (m *Machine) look(ctx context.Context, b *boot, argv ...string) (Result, error) {
-	return m.enter(ctx, b, nil, argv...)
+	return m.enter(ctx, b, Command{}, argv...)
 }
 
-// enter runs a program in the machine's namespaces and returns how it ended.
-func (m *Machine) enter(ctx context.Context, b *boot, stdin []byte, argv ...string) (Result, error) {
+// enter runs a program in the machine's namespaces, with the streams of c, and
+// returns how it ended.
+func (m *Machine) enter(ctx context.Context, b *boot, c Command, argv ...string) (Result, error) {
 	pid, err := b.pid()
 	if err != nil {
 		return Result{}, fmt.Errorf("cannot run %s in %s: %w", argv[0], m.opt.Hostname, err)
@@ -159,7 +163,10 @@ func (m *Machine) enter(ctx context.Context, b *boot, stdin []byte, argv ...stri
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Stdin), &stdout, &stderr
+	if c.Live != nil {
+		cmd.Stderr = io.MultiWriter(&stderr, c.Live)
+	}
 	err = cmd.Run()
 	result := Result{Stdout: stdout.String(), Stderr: stderr.String(), Status: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError

@@ -42,7 +42,7 @@ func (s *stage) actDiff(ctx context.Context) error {
 
 func (s *stage) actApply(ctx context.Context) error {
 	s.say("\n# Make it so\n$ benchctl apply")
-	return s.want(ctx, 0, "apply", "--quiet")
+	return s.want(ctx, 0, "apply")
 }
 
 func (s *stage) actAgain(ctx context.Context) error {
@@ -94,19 +94,18 @@ func (s *stage) actDrift(ctx context.Context, d drift) error {
 	return errors.Join(s.want(ctx, 2, "diff"), s.want(ctx, 0, "apply", "--quiet"), s.want(ctx, 0, "diff"))
 }
 
-// want runs benchctl in the copy, shows what it says, and wants an exit code.
+// want runs benchctl in the copy, shows what it says as it says it, and wants
+// an exit code.
 func (s *stage) want(ctx context.Context, code int, args ...string) error {
 	r, err := s.Do(ctx, lab.Command{
 		Argv: append([]string{"/usr/local/bin/benchctl", args[0], "-f", copySpec}, args[1:]...),
 		Env:  append([]string{"GITHUB_TOKEN=" + token, "HOME=/root"}, s.downloadEnv()...),
+		Live: s.Out,
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprint(s.Out, r.Stdout)
-	if r.Status != code || r.Stdout == "" {
-		fmt.Fprint(s.Out, r.Stderr)
-	}
 	if r.Status != code {
 		s.say("benchctl %s ended with %d; %d was to be expected.", args[0], r.Status, code)
 		return errPlay
