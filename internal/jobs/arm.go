@@ -66,7 +66,7 @@ func armUnit(ctx context.Context, args []string, targets []target) (dismiss func
 	}
 	dismiss = func() {
 		defer conn.Close()
-		bound, cancel := context.WithTimeout(context.Background(), maxRelay)
+		bound, cancel := context.WithTimeout(context.Background(), maxLeave)
 		defer cancel()
 		ended := make(chan string, 1)
 		if _, err := conn.StopUnitContext(bound, guard, "replace", ended); err == nil {

@@ -16,8 +16,9 @@ import (
 const (
 	maxHold  = 10 * time.Minute // then the Listener goes on, whatever benchctl does
 	maxStill = 5 * time.Second  // for all threads to stop
-	maxRelay = 5 * time.Second  // for the unit's stop to reach the Listener
-	attempts = 4                // when something was about to happen just then
+	maxLeave = 5 * time.Second  // for a guardian to go
+	youth    = 2 * time.Second  // of a service that may not heed a stop yet
+	attempts = 8                // when something was about to happen just then
 )
 
 // Hold stops the runner's processes, looks again, and returns with the runner
@@ -89,6 +90,9 @@ func (k *Keeper) grabAll(ctx context.Context, h *held, listeners []process) erro
 		return fmt.Errorf("cannot hold the runner: %w", err)
 	}
 	if unit.MainPID > 0 {
+		if err := k.grown(unit.MainPID, listeners); err != nil {
+			return err
+		}
 		for _, pid := range k.proc.family(unit.MainPID) {
 			s, err := k.proc.process(pid)
 			if err != nil || slices.ContainsFunc(listeners, func(l process) bool { return l.PID == pid }) {
@@ -105,6 +109,19 @@ func (k *Keeper) grabAll(ctx context.Context, h *held, listeners []process) erro
 		}
 	}
 	return nil
+}
+
+// grown refuses a service that has just begun and has no Listener yet: the
+// shell and the node process above it may still let a signal to end pass
+// unheard, and then a Listener would start, take a job and be killed.
+func (k *Keeper) grown(main int, listeners []process) error {
+	s, err := k.proc.process(main)
+	if err != nil || len(listeners) > 0 || time.Since(k.proc.since(s)) > youth {
+		return nil
+	}
+	young := busy("cannot tell whether a job is coming: %s has just been started", k.runner.Unit)
+	young.passing = true
+	return young
 }
 
 // lookAgain looks while everything is held: for what there was to see before,

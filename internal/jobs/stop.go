@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,11 +28,9 @@ func (k *Keeper) Stop(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot stop %s: %w", k.runner.Unit, err)
 		}
-		if err := h.meetSignal(ctx); err != nil {
-			return err
-		}
-		h.release()
-		if err := wait(ctx); err != nil {
+		stopped := make(chan error, 1)
+		go func() { stopped <- wait(ctx) }()
+		if err := h.meetSignal(stopped); err != nil {
 			return fmt.Errorf("cannot stop %s: %w", k.runner.Unit, err)
 		}
 	}
@@ -58,10 +57,11 @@ func (k *Keeper) gone() error {
 var ending = []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL}
 
 // meetSignal lets the helpers go on, which pass the unit's stop down to the
-// Listener, and waits until it has arrived there: a signal that waits for a
-// stopped process comes first when the process goes on. If it does not arrive,
-// the Listener is let go all the same, as the stop is under way.
-func (h *held) meetSignal(ctx context.Context) error {
+// Listener, and lets the Listener go on when the signal has arrived there: one
+// that waits for a stopped process comes first when the process goes on. A
+// Listener that no signal reaches stays held until systemd kills it; let go, it
+// would take a job first. It returns when systemd is done.
+func (h *held) meetSignal(stopped <-chan error) error {
 	for _, t := range h.targets {
 		if !t.listener {
 			if err := t.send(unix.SIGCONT); err != nil {
@@ -69,15 +69,19 @@ func (h *held) meetSignal(ctx context.Context) error {
 			}
 		}
 	}
-	deadline := time.Now().Add(maxRelay)
-	for _, t := range h.targets {
-		for t.listener && !h.met(t) && time.Now().Before(deadline) {
-			if err := sleep(ctx, time.Millisecond); err != nil {
-				return err
-			}
+	for poll := time.Millisecond; !h.allMet(); poll = min(2*poll, 20*time.Millisecond) {
+		select {
+		case err := <-stopped:
+			return err
+		case <-time.After(poll):
 		}
 	}
-	return nil
+	h.release()
+	return <-stopped
+}
+
+func (h *held) allMet() bool {
+	return !slices.ContainsFunc(h.targets, func(t target) bool { return t.listener && !h.met(t) })
 }
 
 // met reports whether a Listener has a signal waiting, or runs, or is no more.
