@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"slices"
+
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
@@ -43,11 +45,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, ptsOf(s, apt)...)
 	all = append(all, tarballOf(s, o), config, env{l})
 	all = append(all, knobsOf(s)...)
-	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
-	if s.Schedule != nil {
-		all = append(all, agent{})
-	}
-	return all
+	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
 }
 
 // Unit names the unit that the spec's runner lives in on a host.
@@ -56,9 +54,14 @@ func Unit(r host.Reader, s *spec.Spec) string {
 }
 
 // Runner is the spec's runner as law 5 needs it: who it is and where. An
-// account that is not there yet runs nothing.
+// account that is not there yet runs nothing. After a change of URL or name the
+// unit to stop is still the one under the old name.
 func Runner(r host.Reader, s *spec.Spec) jobs.Runner {
 	runner := jobs.Runner{Dir: s.InstallDir, Unit: Unit(r, s), UID: -1, GID: -1}
+	units := unitsOf(r, s.InstallDir)
+	if len(units) > 0 && !slices.ContainsFunc(units, func(u foundUnit) bool { return u.name == runner.Unit }) {
+		runner.Unit = units[0].name
+	}
 	if a, err := r.Account(s.User.Name); err == nil {
 		runner.UID, runner.GID = a.UID, a.GID
 	}

@@ -46,7 +46,6 @@ type Config struct {
 	GitHub   GitHub         // nil without API credentials, and with Offline
 	Token    actions.Secret // a pasted registration token; "" has one minted
 	Offline  bool           // never talk to GitHub
-	Moved    string         // a warning about {hostname}, or ""
 	TakeOver bool           // replace a runner of that name whoever made it
 	// Applying makes Diff fail where Apply would refuse to register, so that
 	// a running service is not stopped for nothing.
@@ -69,11 +68,18 @@ func NewConfig(r host.Reader, s *spec.Spec, getenv func(string) string) *Config 
 		WorkDir: s.Runner.WorkDir, Ephemeral: s.Runner.Ephemeral, AutoUpdate: s.Runner.AutoUpdate,
 		User: s.User.Name, InstallDir: s.InstallDir, Env: configEnv(s.Runner.Env, getenv),
 	}
-	short, _, _ := strings.Cut(r.Hostname(), ".")
-	if now := strings.ReplaceAll(s.Runner.Name, "{hostname}", short); now != s.Runner.Name && !strings.EqualFold(now, name) {
-		c.Moved = fmt.Sprintf("this host is called %s now; its runner keeps the name %s, which it was registered with", short, name)
-	}
 	return c
+}
+
+// movedHost says so when the host is no longer called what its runner is named
+// after.
+func movedHost(r host.Reader, s *spec.Spec) string {
+	name := runnerName(r, s)
+	short, _, _ := strings.Cut(r.Hostname(), ".")
+	if now := strings.ReplaceAll(s.Runner.Name, "{hostname}", short); now == s.Runner.Name || strings.EqualFold(now, name) {
+		return ""
+	}
+	return fmt.Sprintf("this host is called %s now; its runner keeps the name %s, which it was registered with", short, name)
 }
 
 // configEnv is PATH and the proxies: of runner.env first, else of benchctl's

@@ -69,14 +69,19 @@ func readLocal(r host.Reader, dir string) (*localConfig, error) {
 // runner proves itself with. What is in them is none of benchctl's business.
 func credentialed(r host.Reader, dir string) error {
 	for _, alternatives := range [][]string{{".credentials", ".credentials_migrated"}, {".credentials_rsaparams"}} {
-		missing := true
+		fault := unusable(alternatives[0] + " is missing")
 		for _, name := range alternatives {
-			if _, err := r.Lstat(dir + "/" + name); err == nil {
-				missing = false
+			info, err := r.Lstat(dir + "/" + name)
+			switch {
+			case err != nil:
+			case info.IsRegular():
+				fault = ""
+			default:
+				fault = unusable(name + " is no plain file")
 			}
 		}
-		if missing {
-			return unusable(alternatives[0] + " is missing")
+		if fault != "" {
+			return fault
 		}
 	}
 	return nil

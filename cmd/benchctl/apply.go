@@ -71,6 +71,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	if ok, err := confirm(ctx, e, f, a, w); err != nil || !ok {
 		return err
 	}
+	w.notes(e, f)
 	report := w.apply(ctx, e, f)
 	if err := show(e, f, report); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -33,6 +34,7 @@ func diff(ctx context.Context, e *env, f *flags) error {
 	}
 	defer w.close()
 	report := w.diff(ctx)
+	w.notes(e, f)
 	if err := show(e, f, report); err != nil {
 		return err
 	}
@@ -47,6 +49,16 @@ func (w *wired) diff(ctx context.Context) *reconcile.Report {
 	began := time.Now()
 	outcomes := reconcile.Diff(ctx, w.machine, w.resources)
 	return newReport("diff", w, began, outcomes)
+}
+
+// notes tells what is worth knowing and no difference.
+func (w *wired) notes(e *env, f *flags) {
+	if f.quiet {
+		return
+	}
+	for _, note := range resources.Notes(w.machine, w.spec) {
+		fmt.Fprintln(e.stderr, "note:", clean(note))
+	}
 }
 
 func newReport(verb string, w *wired, began time.Time, outcomes []reconcile.Outcome) *reconcile.Report {

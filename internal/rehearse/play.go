@@ -47,7 +47,7 @@ func (s *stage) actApply(ctx context.Context) error {
 
 func (s *stage) actAgain(ctx context.Context) error {
 	s.say("\n# Now nothing differs, and a second apply changes nothing\n$ benchctl diff; benchctl apply")
-	return errors.Join(s.want(ctx, 0, "diff"), s.want(ctx, 0, "apply", "--quiet"))
+	return errors.Join(s.want(ctx, 0, "diff", "--quiet"), s.want(ctx, 0, "apply", "--quiet"))
 }
 
 // actJob has the runner take a pretend job, which nothing may disturb.
@@ -91,7 +91,7 @@ func (s *stage) actDrift(ctx context.Context, d drift) error {
 		return fmt.Errorf("cannot make the drift %q: %w", d.what, errors.Join(err, r.Err()))
 	}
 	s.say("$ benchctl diff; benchctl apply; benchctl diff")
-	return errors.Join(s.want(ctx, 2, "diff"), s.want(ctx, 0, "apply", "--quiet"), s.want(ctx, 0, "diff"))
+	return errors.Join(s.want(ctx, 2, "diff", "--quiet"), s.want(ctx, 0, "apply", "--quiet"), s.want(ctx, 0, "diff", "--quiet"))
 }
 
 // want runs benchctl in the copy, shows what it says as it says it, and wants

@@ -1,0 +1,27 @@
+package resources
+
+import (
+	"slices"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// Notes are what an operator should know about a spec on this host that is no
+// difference: nothing here changes an exit code.
+func Notes(r host.Reader, s *spec.Spec) []string {
+	var notes []string
+	if s.Schedule != nil {
+		notes = append(notes, "schedule: this version has no agent yet, so nothing runs by itself; run benchctl apply by hand or from a timer")
+	}
+	if moved := movedHost(r, s); moved != "" {
+		notes = append(notes, moved)
+	}
+	if s.Runner.AutoUpdate {
+		notes = append(notes, "runner.autoUpdate: the program files belong to "+s.User.Name+", so a job can change what later jobs run; `version` is a minimum")
+	}
+	if slices.Contains(s.Service.Needs, spec.NeedContainers) {
+		notes = append(notes, "service.needs: containers takes most of the sandbox away: exposure 6 to 8.5 of 10, instead of less than 2.5")
+	}
+	return notes
+}
