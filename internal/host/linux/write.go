@@ -67,10 +67,12 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Poke writes to a kernel file in one write(2) and never creates it.
+// Poke writes to a kernel file in one write(2) and never creates it. It truncates
+// as a shell does, which a kernel file does not mind, and a plain file in the
+// place of one needs.
 func (m *Machine) Poke(path, value string) error {
 	m.before("poke", path)
-	f, err := os.OpenFile(m.at(path), os.O_WRONLY, 0)
+	f, err := os.OpenFile(m.at(path), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
