@@ -24,7 +24,6 @@ type shape struct {
 
 var (
 	realShape = shape{small: 8500, smallSize: 14_000, medium: 400, midSize: 420_000, big: 8, bigSize: 52 << 20}
-	tinyShape = shape{small: 60, smallSize: 2000, medium: 5, midSize: 300_000, big: 1, bigSize: 1 << 20}
 )
 
 // write generates the archive, the same bytes each time, and returns its

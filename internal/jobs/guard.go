@@ -26,7 +26,7 @@ const GuardVerb = "resume-guard"
 // is ready to systemd, or on its standard output when nobody else listens.
 func Guard(args []string) error {
 	if len(args) < 3 {
-		return fmt.Errorf("usage: benchctl %s OWNER LIMIT PROCESS...", GuardVerb)
+		return fmt.Errorf("usage: benchctl %s OWNER LIMIT PROCESS, with one PROCESS or more", GuardVerb)
 	}
 	limit, err := time.ParseDuration(args[1])
 	if err != nil {

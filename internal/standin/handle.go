@@ -15,9 +15,8 @@ import (
 // A call is one request to the API or to the runners' service.
 type call struct {
 	*http.Request
-	body  []byte
-	token token  // what it was authorised by, if the server gave that out
-	base  string // SCHEME://HOST[/api/v3] of the API as this caller reaches it
+	body []byte
+	base string // SCHEME://HOST[/api/v3] of the API as this caller reaches it
 }
 
 // A reply is an answer: JSON, unless body is nil.
