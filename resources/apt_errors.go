@@ -31,7 +31,7 @@ var aptFaults = []aptFault{
 	{regexp.MustCompile(`(?:Could not connect to|Unable to connect to|Cannot initiate the connection to|Connection failed to) (\S+)`), "$1 cannot be reached", "check the network, or the mirror in /etc/apt, and apply again", false},
 	{regexp.MustCompile(`Temporary failure resolving '([^']+)'|Could not resolve '([^']+)'`), "the name $1 cannot be resolved", "check the network and DNS, and apply again", false},
 	{regexp.MustCompile(`Network is unreachable|Connection timed out`), "the network cannot be reached", "check it and apply again", false},
-	{regexp.MustCompile(`NO_PUBKEY (\w+)|No good signature from required signer: (\w+)|GOODSIG (\w+)|BADSIG (\w+)`), "a repository is not signed by the key that was pinned for it", "compare the fingerprint in the spec with what the vendor publishes", false},
+	{regexp.MustCompile(`GPG error: |OpenPGP signature verification failed|No good signature from required signer|NO_PUBKEY |BADSIG `), "a repository is not signed by the key that was pinned for it", "compare the fingerprint in the spec with what the vendor publishes", false},
 	{regexp.MustCompile(`The repository '([^']+)' is not signed|does not have a Release file`), "the repository $1 is not signed or is not there", "check its address, suite and key", false},
 	{regexp.MustCompile(`There were unauthenticated packages`), "the packages come from a repository whose signature could not be checked", "check the repository's key and fingerprint", false},
 	{regexp.MustCompile(`404\s+Not Found`), "the mirror no longer has a file that apt's lists name", "apply again after apt-get update", true},

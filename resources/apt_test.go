@@ -84,6 +84,7 @@ func TestAptErrorsAreSentences(t *testing.T) {
 		{"E: You don't have enough free space in /var/cache/apt/archives/.\n", "the disk is full", false},
 		{"E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 12 (apt)\n", "another program holds /var/lib/dpkg/lock-frontend", false},
 		{"W: GPG error: http://m stable InRelease: The following signatures couldn't be verified because the public key is not available: GOODSIG 9414CF650C731EDD\nE: The repository 'http://m stable InRelease' is not signed.\n", "not signed by the key that was pinned", false},
+		{"W: OpenPGP signature verification failed: http://m stable InRelease: Sub-process /usr/bin/sqv returned an error code (1)\nE: The repository 'http://m stable InRelease' is not signed.\n", "not signed by the key that was pinned", false},
 		{"  No good signature from required signer: 5D795B81E78EBD67D34085A716B313E2056E5015\n", "not signed by the key that was pinned", false},
 		{"dpkg: error processing package hello (--configure):\n installed hello package post-installation script subprocess returned error exit status 1\n", "the package hello could not be set up", false},
 		{"E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. \n", "dpkg was interrupted", false},
