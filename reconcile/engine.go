@@ -115,6 +115,11 @@ func (p *pass) settle(ctx context.Context, res Resource) Outcome {
 
 // change applies what look found, with jobs kept away for as long as it takes.
 func (p *pass) change(ctx context.Context, res Resource, o Outcome) Outcome {
+	if ctx.Err() != nil {
+		o.Status = Failed
+		o.note(fmt.Errorf("interrupted before it was changed (%w); apply again to go on", ctx.Err()))
+		return o
+	}
 	release, err := p.quiet(ctx, o)
 	if err != nil {
 		o.Status = Failed

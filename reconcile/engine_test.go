@@ -153,3 +153,24 @@ func TestDiffKeepsOrder(t *testing.T) {
 		t.Errorf("diff did %v", log)
 	}
 }
+
+func TestApplyThatIsInterruptedChangesNothingMore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var log []string
+	resources := []Resource{
+		&fake{kind: "a", want: "1", log: &log},
+		&fake{kind: "b", want: "1", effects: []Effect{Restart}, log: &log},
+		&fake{kind: "c", have: "1", want: "1", log: &log},
+	}
+	got := Apply(ctx, hosttest.New(t, ""), resources, Options{
+		Jobs:  fakeJobs{&log, ""},
+		Ended: func(Outcome) { cancel() },
+	})
+	if s := strings.Join(log, " "); s != "idle? hold apply a release" {
+		t.Errorf("did %q", s)
+	}
+	if got[0].Status != Changed || got[1].Status != Failed || got[2].Status != Unchanged || !errors.Is(got[1].Err, context.Canceled) {
+		t.Errorf("outcomes %+v", got)
+	}
+}

@@ -113,8 +113,11 @@ func (m *Machine) Journal(_ context.Context, _, invocation string, max int) ([]s
 	return all[len(all)-min(max, len(all)):], nil
 }
 
-// Run hands a command to OnRun.
-func (m *Machine) Run(_ context.Context, cmd host.Command) (host.Output, error) {
+// Run hands a command to OnRun, unless the context has ended.
+func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error) {
+	if ctx.Err() != nil {
+		return host.Output{}, fmt.Errorf("%s was interrupted: %w", cmd.Argv[0], ctx.Err())
+	}
 	m.mu.Lock()
 	m.Ran = append(m.Ran, cmd.Argv)
 	m.Writes = append(m.Writes, "run "+cmd.Argv[0])

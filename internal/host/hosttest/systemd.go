@@ -12,8 +12,12 @@ func (m *Machine) Systemd() host.Systemd { return manager{m} }
 
 type manager struct{ m *Machine }
 
-// change notes a change and makes it, if the unit is there.
-func (s manager) change(op, unit string, do func(*host.Unit)) error {
+// change notes a change and makes it, if the unit is there and the context has
+// not ended.
+func (s manager) change(ctx context.Context, op, unit string, do func(*host.Unit)) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("cannot %s %s: %w", op, unit, ctx.Err())
+	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	s.m.Writes = append(s.m.Writes, op+" "+unit)
@@ -26,38 +30,38 @@ func (s manager) change(op, unit string, do func(*host.Unit)) error {
 	return nil
 }
 
-func (s manager) Start(_ context.Context, unit string) error {
+func (s manager) Start(ctx context.Context, unit string) error {
 	if s.m.OnStart != nil {
 		if err := s.m.OnStart(unit); err != nil {
 			return err
 		}
 	}
-	return s.change("start", unit, func(u *host.Unit) { u.ActiveState, u.SubState = "active", "running" })
+	return s.change(ctx, "start", unit, func(u *host.Unit) { u.ActiveState, u.SubState = "active", "running" })
 }
 
-func (s manager) Stop(_ context.Context, unit string) error {
+func (s manager) Stop(ctx context.Context, unit string) error {
 	if s.m.OnStop != nil {
 		if err := s.m.OnStop(unit); err != nil {
 			return err
 		}
 	}
-	return s.change("stop", unit, func(u *host.Unit) { u.ActiveState, u.SubState, u.MainPID = "inactive", "dead", 0 })
+	return s.change(ctx, "stop", unit, func(u *host.Unit) { u.ActiveState, u.SubState, u.MainPID = "inactive", "dead", 0 })
 }
 
 func (s manager) BeginStop(ctx context.Context, unit string) (func(context.Context) error, error) {
 	return func(context.Context) error { return nil }, s.Stop(ctx, unit)
 }
 
-func (s manager) Enable(_ context.Context, unit string) error {
-	return s.change("enable", unit, func(u *host.Unit) { u.UnitFileState = "enabled" })
+func (s manager) Enable(ctx context.Context, unit string) error {
+	return s.change(ctx, "enable", unit, func(u *host.Unit) { u.UnitFileState = "enabled" })
 }
 
-func (s manager) Disable(_ context.Context, unit string) error {
-	return s.change("disable", unit, func(u *host.Unit) { u.UnitFileState = "disabled" })
+func (s manager) Disable(ctx context.Context, unit string) error {
+	return s.change(ctx, "disable", unit, func(u *host.Unit) { u.UnitFileState = "disabled" })
 }
 
-func (s manager) Unmask(_ context.Context, unit string) error {
-	return s.change("unmask", unit, func(u *host.Unit) { u.LoadState = "loaded" })
+func (s manager) Unmask(ctx context.Context, unit string) error {
+	return s.change(ctx, "unmask", unit, func(u *host.Unit) { u.LoadState = "loaded" })
 }
 
 // Reload finds the unit files under /etc, as systemd would.
