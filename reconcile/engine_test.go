@@ -43,6 +43,40 @@ func (f *fake) Apply(context.Context, host.Host) error {
 	return f.err
 }
 
+// careful is a fake that prepares.
+type careful struct {
+	*fake
+	refuses error
+}
+
+func (c careful) Prepare(context.Context, host.Host) error {
+	*c.log = append(*c.log, "prepare "+c.kind)
+	return c.refuses
+}
+
+// What cannot be prepared fails while the service is up; what can is prepared
+// with the runner held. Once the service is down there is nothing to spare.
+func TestPrepareComesBeforeTheStop(t *testing.T) {
+	t.Parallel()
+	restart := []Effect{Restart}
+	for refuses, want := range map[error]string{
+		nil:                      "idle? hold prepare a release stop apply a apply b",
+		errors.New("no upgrade"): "idle? hold prepare a release hold prepare b release stop apply b",
+	} {
+		var log []string
+		got := Apply(t.Context(), hosttest.New(t, ""), []Resource{
+			careful{&fake{kind: "a", want: "1", effects: restart, log: &log}, refuses},
+			careful{&fake{kind: "b", want: "1", effects: restart, log: &log}, nil},
+		}, Options{Jobs: fakeJobs{&log, ""}})
+		if s := strings.Join(log, " "); s != want {
+			t.Errorf("did %q, want %q", s, want)
+		}
+		if refused := got[0].Status == Failed; refused != (refuses != nil) {
+			t.Errorf("got %+v", got[0])
+		}
+	}
+}
+
 // fakeJobs logs what it is asked; busyAt names the calls that find a job.
 type fakeJobs struct {
 	log    *[]string

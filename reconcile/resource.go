@@ -39,6 +39,13 @@ type Restorer interface {
 	Restore(context.Context, host.Host) ([]Change, error)
 }
 
+// A Preparer does what can fail before the runner's service has to go down for
+// it: what it refuses or cannot fetch leaves a running service up. It is called
+// with the runner held, and changes nothing that a job could notice.
+type Preparer interface {
+	Prepare(context.Context, host.Host) error
+}
+
 // An ID names a resource: KIND or KIND/NAME. It never changes.
 type ID struct{ Kind, Name string }
 

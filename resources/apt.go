@@ -96,20 +96,47 @@ func (a *Apt) install(ctx context.Context, h host.Host, want aptInstall) error {
 	return err
 }
 
+// foresee refuses what install would refuse, and leaves to install what only
+// its other steps can settle: a dpkg to mend first, lists to fetch.
+func (a *Apt) foresee(ctx context.Context, h host.Host, want aptInstall) error {
+	d, err := a.dpkg.read(h)
+	if err != nil || len(want.args) == 0 {
+		return err
+	}
+	if broken, err := brokenChanges(h, d); err != nil || len(broken) > 0 {
+		return nil
+	}
+	_, err = a.plan(ctx, h, want)
+	if staleLists(err) {
+		return nil
+	}
+	return err
+}
+
 func (a *Apt) installOnce(ctx context.Context, h host.Host, want aptInstall) error {
+	plan, err := a.plan(ctx, h, want)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, h, plan, want.command())
+}
+
+// command is what is asked of apt-get.
+func (want aptInstall) command() []string {
 	args := []string{"install"}
 	if want.reinstall {
 		args = append(args, "--reinstall")
 	}
-	args = append(args, want.args...)
-	plan, err := a.simulate(ctx, h, args)
+	return append(args, want.args...)
+}
+
+// plan is what apt-get would do, if that may be.
+func (a *Apt) plan(ctx context.Context, h host.Host, want aptInstall) (aptPlan, error) {
+	plan, err := a.simulate(ctx, h, want.command())
 	if err != nil {
-		return aptError(args, err)
+		return plan, aptError(want.command(), err)
 	}
-	if err := errors.Join(plan.holds(want.must), a.permit(plan, want.own)); err != nil {
-		return err
-	}
-	return a.run(ctx, h, plan, args)
+	return plan, errors.Join(plan.holds(want.must), a.permit(plan, want.own))
 }
 
 // run lets apt-get do what was planned. What the plan does not hold apt itself

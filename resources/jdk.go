@@ -119,6 +119,19 @@ func (j JDK) moveTo(ctx context.Context, h host.Host) error {
 	return dropRepository(h)
 }
 
+// Prepare refuses an install that would change other packages. What a new
+// repository has, only Apply learns.
+func (j JDK) Prepare(ctx context.Context, h host.Host) error {
+	if err := j.offered(h); err != nil {
+		return err
+	}
+	if moved, err := j.repository().diff(h); err != nil || len(moved) > 0 {
+		return err
+	}
+	names := jdkPackages(j.jdk)
+	return j.elsewhere(j.apt.foresee(ctx, h, aptInstall{args: names, own: names}))
+}
+
 func (j JDK) install(ctx context.Context, h host.Host, d *dpkgState) error {
 	names := jdkPackages(j.jdk)
 	want := aptInstall{args: names, own: names}
@@ -133,7 +146,11 @@ func (j JDK) install(ctx context.Context, h host.Host, d *dpkgState) error {
 		}
 		want.reinstall = true
 	}
-	err := j.apt.install(ctx, h, want)
+	return j.elsewhere(j.apt.install(ctx, h, want))
+}
+
+// elsewhere adds where else that Java is to be had, when apt does not know it.
+func (j JDK) elsewhere(err error) error {
 	if staleLists(err) && j.jdk.Repository == nil {
 		return fmt.Errorf("%w; or take Java %s from Eclipse: jdk: {version: %s, vendor: temurin}", err, j.jdk.Version, j.jdk.Version)
 	}

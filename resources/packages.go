@@ -80,27 +80,41 @@ func (p Packages) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, er
 	return changes, err
 }
 
+// Prepare refuses an install that would change other packages.
+func (p Packages) Prepare(ctx context.Context, h host.Host) error {
+	names, err := p.names(ctx, h)
+	if err != nil {
+		return nil // Apply fetches the lists, or says so
+	}
+	return p.apt.foresee(ctx, h, aptInstall{args: names})
+}
+
 // Apply installs what is missing.
 func (p Packages) Apply(ctx context.Context, h host.Host) error {
 	if err := p.apt.settle(ctx, h); err != nil {
 		return err
 	}
-	d, err := p.apt.dpkg.read(h)
-	if err != nil {
+	names, err := p.names(ctx, h)
+	if err != nil || len(names) == 0 {
 		return err
 	}
-	var names []string
+	return p.apt.install(ctx, h, aptInstall{args: names})
+}
+
+// names are the packages that this release has for what is missing.
+func (p Packages) names(ctx context.Context, h host.Host) (names []string, err error) {
+	d, err := p.apt.dpkg.read(h)
+	if err != nil {
+		return nil, err
+	}
 	for _, q := range missing(d) {
 		name, err := p.name(ctx, h, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		names = append(names, name)
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	return p.apt.install(ctx, h, aptInstall{args: names})
+	return names, nil
 }
 
 func missing(d *dpkgState) (needs []requirement) {

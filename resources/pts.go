@@ -71,26 +71,54 @@ func (p PTS) Apply(ctx context.Context, h host.Host) error {
 	if err := p.apt.settle(ctx, h); err != nil {
 		return err
 	}
-	d, err := p.apt.dpkg.read(h)
+	want, err := p.wanted(ctx, h)
 	if err != nil {
 		return err
 	}
-	want := aptInstall{args: p.absentExtras(d)}
-	if !p.isWanted(d.Package(ptsPackage)) {
-		if err := p.stage(ctx, h); err != nil {
-			return err
-		}
-		defer h.Remove(ptsStaged)
-		want.args = append([]string{ptsStaged}, want.args...)
-		want.own = []string{ptsPackage}
-		want.must = &aptStep{Name: ptsPackage, Want: p.pts.Version}
-	}
+	defer unstage(h, want)
 	if len(want.args) > 0 {
 		if err := p.apt.install(ctx, h, want); err != nil {
 			return err
 		}
 	}
 	return p.applySettings(ctx, h)
+}
+
+// Prepare fetches the .deb, and refuses one that is not what it should be or
+// would change other packages.
+func (p PTS) Prepare(ctx context.Context, h host.Host) error {
+	want, err := p.wanted(ctx, h)
+	if err != nil {
+		return err
+	}
+	defer unstage(h, want)
+	return p.apt.foresee(ctx, h, want)
+}
+
+// unstage removes the .deb that wanted staged.
+func unstage(h host.Host, want aptInstall) {
+	if want.must != nil {
+		h.Remove(ptsStaged)
+	}
+}
+
+// wanted is what apt is to install. The .deb is staged if it is part of that.
+func (p PTS) wanted(ctx context.Context, h host.Host) (aptInstall, error) {
+	d, err := p.apt.dpkg.read(h)
+	if err != nil {
+		return aptInstall{}, err
+	}
+	want := aptInstall{args: p.absentExtras(d)}
+	if p.isWanted(d.Package(ptsPackage)) {
+		return want, nil
+	}
+	if err := p.stage(ctx, h); err != nil {
+		return aptInstall{}, err
+	}
+	want.args = append([]string{ptsStaged}, want.args...)
+	want.own = []string{ptsPackage}
+	want.must = &aptStep{Name: ptsPackage, Want: p.pts.Version}
+	return want, nil
 }
 
 // isWanted compares versions without Debian's revision: 10.8.6-1 is 10.8.6.

@@ -41,7 +41,8 @@ type Tarball struct {
 	Trust    bool     // --trust-on-first-use
 	Verify   bool     // look at every file, and read it
 
-	latest string // once looked up
+	latest string        // once looked up
+	staged stagedTarball // between Prepare and Apply
 }
 
 // Releases knows the runner's releases. platform is like linux-x64.
@@ -55,6 +56,7 @@ type Releases interface {
 var (
 	_ reconcile.Resource  = (*Tarball)(nil)
 	_ reconcile.Dependent = (*Tarball)(nil)
+	_ reconcile.Preparer  = (*Tarball)(nil)
 )
 
 const latestVersion = "latest"

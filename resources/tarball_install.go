@@ -23,6 +23,9 @@ func (t *Tarball) sweep(h host.Host) error {
 		return err
 	}
 	for _, path := range left {
+		if path == t.staged.dir {
+			continue
+		}
 		if err := h.RemoveAll(path); err != nil {
 			return fmt.Errorf("cannot remove %s, which an earlier run left: %w", path, err)
 		}
@@ -30,26 +33,72 @@ func (t *Tarball) sweep(h host.Host) error {
 	return nil
 }
 
-// install unpacks the wanted version beside what is there, and only when all of
-// it is on the disk and its digest matched puts it in place. Until then what
-// was there is whole; from then on, until the manifest is written, the next
-// apply begins anew.
-func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, account host.Account) error {
+// A stagedTarball is a version unpacked beside what is there, whole and on the
+// disk, its digest matched. It is not in place yet.
+type stagedTarball struct {
+	dir, version string
+	unpacked     host.Unpacked
+}
+
+// Prepare unpacks the wanted version while the service is still up: what cannot
+// be fetched, or is not what it should be, leaves it running.
+func (t *Tarball) Prepare(ctx context.Context, h host.Host) error {
+	l, err := t.look(ctx, h)
+	if err != nil || len(l.tree) == 0 {
+		return err
+	}
+	if info, err := h.Lstat(t.Dir); err != nil || !info.IsDir() {
+		return nil // nothing runs here yet; Apply makes the directory first
+	}
+	if err := t.sweep(h); err != nil {
+		return err
+	}
+	account, err := h.Account(t.User)
+	if err != nil {
+		return nil // Apply says so
+	}
+	return t.stage(ctx, h, l, account)
+}
+
+// stage unpacks the wanted version, unless that was done already.
+func (t *Tarball) stage(ctx context.Context, h host.Host, l *tarballLook, account host.Account) error {
+	if t.staged.dir != "" && t.staged.version == l.want {
+		return nil
+	}
 	if disk, err := h.Disk(t.Dir); err == nil && disk.Free < unpackRoom {
 		return fmt.Errorf("cannot unpack the runner: %.1f GiB are free on the file system of %s, and it takes %d; make room there, nothing was touched",
 			float64(disk.Free)/(1<<30), t.Dir, unpackRoom>>30)
 	}
 	// A name that nobody can guess, so that nobody can be there before us.
-	staging := t.Dir + "/" + stagingPrefix + strings.ToLower(rand.Text())
-	owner := host.Account{}
+	dir := t.Dir + "/" + stagingPrefix + strings.ToLower(rand.Text())
+	unpacked, err := t.unpack(ctx, h, l, dir, t.owner(account))
+	if err != nil {
+		return errors.Join(err, h.RemoveAll(dir))
+	}
+	t.staged = stagedTarball{dir, l.want, unpacked}
+	return nil
+}
+
+// owner is whose the program files are: root's, unless the runner replaces
+// them itself.
+func (t *Tarball) owner(account host.Account) host.Account {
 	if t.AutoUpdate {
-		owner = account
+		return account
 	}
-	unpacked, err := t.unpack(ctx, h, l, staging, owner)
-	if err == nil {
-		err = t.place(h, staging, l.want, unpacked, owner)
+	return host.Account{}
+}
+
+// install puts the wanted version in place. Until the first file moves what was
+// there is whole; from then on, until the manifest is written, the next apply
+// begins anew.
+func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, account host.Account) error {
+	if err := t.stage(ctx, h, l, account); err != nil {
+		return err
 	}
-	return errors.Join(err, h.RemoveAll(staging))
+	staged := t.staged
+	t.staged = stagedTarball{}
+	err := t.place(h, staged.dir, l.want, staged.unpacked, t.owner(account))
+	return errors.Join(err, h.RemoveAll(staged.dir))
 }
 
 // unpack fetches the archive, with the best digest there is.
