@@ -54,11 +54,11 @@ func (p *aptRepository) diff(r host.Reader) ([]reconcile.Change, error) {
 	case p == nil && err != nil:
 		return nil, nil
 	case p == nil:
-		return []reconcile.Change{packageChange("repository", uriOf(have), "none")}, nil
+		return []reconcile.Change{packageChange("repository", withoutQuery(uriOf(have)), "none")}, nil
 	}
 	var changes []reconcile.Change
 	if want := p.text(r); string(have) != want {
-		changes = append(changes, packageChange("repository", p.describe(have), p.URL))
+		changes = append(changes, packageChange("repository", p.describe(have), withoutQuery(p.URL)))
 	}
 	if key := keyCondition(r, p.Fingerprint); key != p.Fingerprint {
 		changes = append(changes, packageChange("key", key, p.Fingerprint))
@@ -68,8 +68,8 @@ func (p *aptRepository) diff(r host.Reader) ([]reconcile.Change, error) {
 
 // describe says what a source file has that is not the wanted one.
 func (p *aptRepository) describe(have []byte) string {
-	uri := uriOf(have)
-	if uri == p.URL {
+	uri := withoutQuery(uriOf(have))
+	if uri == withoutQuery(p.URL) {
 		return uri + ", altered in " + jdkSources
 	}
 	return uri

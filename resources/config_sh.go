@@ -100,7 +100,7 @@ func (c *Config) failed(ctx context.Context, said string, err error) error {
 		return fmt.Errorf("%sconfig.sh did not end within %v; check the network and run again", what, configTimeout)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("%sit was interrupted; run again", what)
+		return fmt.Errorf("%sit was interrupted (%w); run again", what, ctx.Err())
 	}
 	var status *host.CommandError
 	if !errors.As(err, &status) {

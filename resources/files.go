@@ -100,6 +100,7 @@ func (f launchFile) compare(text string) []reconcile.Change {
 		h, inFile := have[name]
 		w, wanted := want[name]
 		if h != w || inFile != wanted {
+			h, w = discreet(name, h, w)
 			changes = append(changes, f.change(name, shown(h, inFile && text != ""), shown(w, wanted)))
 		}
 	}
