@@ -33,12 +33,15 @@ func (k *Keeper) mine(pids []int) []process {
 // owns decides whether a process with the name of one of the runner's programs
 // belongs to this runner or to another one of the host.
 //
-// What it executes decides, because the kernel says so and the process cannot
+// In a container it is another machine's. Else what it executes decides, because the kernel says so and the process cannot
 // change it; the link is the file's real path, in bin.VERSION. A process in the
 // unit's control group is the runner's even if its files were moved. Only if
 // the kernel will not tell, it is the runner's when in doubt: if the account is
 // the runner's, or its command line or directory names the runner's.
 func (k *Keeper) owns(pid int) bool {
+	if k.elsewhere(pid) {
+		return false
+	}
 	exe, err := os.Readlink(k.proc.path(pid, "exe"))
 	if err == nil && k.below(exe) {
 		return true

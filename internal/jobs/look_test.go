@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,17 @@ func TestWorker(t *testing.T) {
 			f.process(4711, workerName, f.keep.runner.Dir+"-2/bin/Runner.Worker")
 		}, ""},
 		{"somebody who only calls himself so", func(f *fake) { f.process(4711, workerName, "/usr/bin/python3") }, ""},
+		{"in a container that has a directory of its own there", func(f *fake) {
+			f.contained(4711)
+			if err := os.MkdirAll(filepath.Join(f.root, "4711/root", f.keep.runner.Dir), 0o755); err != nil {
+				f.t.Fatal(err)
+			}
+		}, ""},
+		{"in a container that is gone", func(f *fake) { f.contained(4711) }, ""},
+		{"in a container that has our very directory", func(f *fake) {
+			f.contained(4711)
+			f.link("4711/root", "/")
+		}, "process 4711"},
 		{"a zombie", func(f *fake) {
 			f.process(4711, workerName, filepath.Join(f.keep.runner.Dir, "bin.2.336.0", workerName))
 			f.write("4711/stat", f.stat(4711, workerName, 'Z'))
@@ -85,6 +97,13 @@ func TestWorker(t *testing.T) {
 			}
 		})
 	}
+}
+
+// contained adds a Worker at our path whose PIDs are not ours.
+func (f *fake) contained(pid int) {
+	f.process(pid, workerName, filepath.Join(f.keep.runner.Dir, "bin.2.336.0", workerName))
+	f.link("self/ns/pid", "pid:[4026531836]")
+	f.link(fmt.Sprint(pid)+"/ns/pid", "pid:[4026532999]")
 }
 
 func TestNoProcIsBusy(t *testing.T) {
