@@ -147,7 +147,7 @@ func (w *world) converged(s step, reference lab.Tree) {
 }
 
 // inStep wants an empty diff and the one registration, online.
-func (w *world) inStep(after fmt.Stringer) {
+func (w *world) inStep(after any) {
 	w.t.Helper()
 	if left := w.differs(w.t.Context()); left != nil {
 		w.t.Errorf("after %v diff says %q", after, left)
@@ -163,7 +163,7 @@ func (w *world) inStep(after fmt.Stringer) {
 // unitState is one property of the runner's unit.
 func (w *world) unitState(property string) string {
 	w.t.Helper()
-	return strings.TrimSpace(w.run("systemctl", "show", "-P", property, worldUnit))
+	return strings.TrimSpace(w.run("systemctl", "show", "-P", property, runnerUnit))
 }
 
 // TestApplyKilledAtEveryChange kills an apply on a fresh host before each of

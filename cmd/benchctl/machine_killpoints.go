@@ -18,19 +18,22 @@ import (
 // newMachine is this very machine, with what only the tests build: every change
 // is told to stderr just before it is made, and benchctl is killed before the
 // one that BENCHCTL_KILL_AT counts, 1 being the first and 0 none, after a pause
-// of BENCHCTL_KILL_AFTER.
+// of BENCHCTL_KILL_AFTER. BENCHCTL_PAUSE comes before every change, for a host
+// so busy that time passes between a look and the act.
 func newMachine() *linux.Machine {
 	at, err := strconv.Atoi(os.Getenv("BENCHCTL_KILL_AT"))
 	if err != nil {
 		return &linux.Machine{}
 	}
-	pause, _ := time.ParseDuration(os.Getenv("BENCHCTL_KILL_AFTER"))
+	beforeKill, _ := time.ParseDuration(os.Getenv("BENCHCTL_KILL_AFTER"))
+	pause, _ := time.ParseDuration(os.Getenv("BENCHCTL_PAUSE"))
 	var changes atomic.Int64
 	return &linux.Machine{Before: func(op, path string) {
+		time.Sleep(pause)
 		n := changes.Add(1)
 		fmt.Fprintf(os.Stderr, "change %d at %s: %s %s\n", n, time.Now().Format(time.RFC3339Nano), op, path)
 		if n == int64(at) {
-			time.Sleep(pause)
+			time.Sleep(beforeKill)
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}

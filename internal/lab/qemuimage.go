@@ -42,6 +42,7 @@ func (l *Lab) image(ctx context.Context) (string, error) {
 	for _, data := range [][]byte{[]byte(rootFormat + diskSize), agentScript, cpufreqTable} {
 		sum.Write(data)
 	}
+	fmt.Fprintln(sum, guestPackages)
 	for _, f := range guestFiles {
 		fmt.Fprintln(sum, f)
 	}
@@ -55,7 +56,7 @@ func (l *Lab) image(ctx context.Context) (string, error) {
 
 // makeImage installs a kernel in a container and makes a disk of its tree.
 func (l *Lab) makeImage(ctx context.Context, dir string) (err error) {
-	root, err := l.Root(ctx, Debian12)
+	root, err := l.Root(ctx, Debian12, guestPackages...)
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,10 @@ func takeKernel(boot, dir string) error {
 	}
 	return nil
 }
+
+// guestPackages are what a runner needs of the distribution: apt would take
+// minutes in the machine.
+var guestPackages = []string{"git", "libicu72", "libkrb5-3"}
 
 // guestFiles are put into the image before its kernel is installed.
 var guestFiles = []struct{ path, text string }{

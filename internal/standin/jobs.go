@@ -16,6 +16,7 @@ type Job struct {
 	Script     string // run by bash -e in the workspace; empty: none
 	Sleep      time.Duration
 	Env        map[string]string
+	Windows    *Windows // the lengths of its hand-over; nil: the server's
 }
 
 // JobState is a job and its precise timeline. A zero time has not come yet.
@@ -58,7 +59,11 @@ func (s *Server) Enqueue(job Job) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(len(s.broker.jobs) + 1)
-	j := &JobState{Job: job, RequestID: n, Queued: time.Now(), Steps: s.windows.steps(s.options.Seed, uint64(n))}
+	windows := s.windows
+	if job.Windows != nil {
+		windows = *job.Windows
+	}
+	j := &JobState{Job: job, RequestID: n, Queued: time.Now(), Steps: windows.steps(s.options.Seed, uint64(n))}
 	j.ID = fmt.Sprintf("%08x-0000-4000-8000-%012x", s.options.Seed&0xffffffff, n)
 	if j.Name == "" {
 		j.Name = fmt.Sprintf("job-%d", n)
