@@ -47,10 +47,15 @@ func rehearsal(ctx context.Context, e *env, f *flags, o rehearse.Options) error 
 		return err
 	}
 	// A copy of this machine takes CPU, memory and disk: never during a job.
-	if err := jobs.New(nil, resources.Runner(e.machine, s)).Idle(ctx); err != nil {
+	o.Idle = jobs.New(nil, resources.Runner(e.machine, s)).Idle
+	if err := o.Idle(ctx); err != nil {
 		return deferred(e, err)
 	}
 	o.Spec, o.Binary, o.Host = s, self(), e.machine.Hostname()
+	o.Homes = []string{s.User.Home}
+	if a, err := e.machine.Account(s.User.Name); err == nil && a.Home != s.User.Home {
+		o.Homes = append(o.Homes, a.Home)
+	}
 	o.Out, o.In = e.stdout, e.stdin
-	return rehearse.Run(ctx, o)
+	return deferred(e, rehearse.Run(ctx, o))
 }

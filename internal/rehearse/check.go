@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -18,20 +19,30 @@ func Check() error {
 		return fmt.Errorf("cannot rehearse inside a container (%s): a copy of it could not boot a systemd of its own; "+
 			"rehearse on the machine itself, or in a virtual machine", kind)
 	}
-	for program, pkg := range map[string]string{
-		"systemd-nspawn": "systemd-container", "unshare": "util-linux", "nsenter": "util-linux",
-	} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("cannot rehearse: %s is not installed; run apt-get install %s", program, pkg)
-		}
+	if missing := lacking(); len(missing) > 0 {
+		return fmt.Errorf("cannot rehearse: it takes what is not installed here; run apt-get install %s", strings.Join(missing, " "))
 	}
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		return errors.New("cannot rehearse: this machine has no systemd, which benchctl needs; install it, or use a host that has")
 	}
-	if _, err := os.Stat("/usr/bin/dbus-daemon"); err != nil {
-		return errors.New("cannot rehearse: D-Bus is not installed; run apt-get install dbus")
-	}
 	return nil
+}
+
+// lacking names the packages of the programs that are not there.
+func lacking() (packages []string) {
+	for _, need := range []struct{ pkg, program string }{
+		{"systemd-container", "systemd-nspawn"}, {"util-linux", "unshare"}, {"util-linux", "nsenter"},
+	} {
+		if _, err := exec.LookPath(need.program); err != nil {
+			packages = append(packages, need.pkg)
+		}
+	}
+	if _, err := os.Stat("/usr/lib/systemd/system/dbus.service"); err != nil {
+		if _, err := os.Stat("/lib/systemd/system/dbus.service"); err != nil {
+			packages = append(packages, "dbus")
+		}
+	}
+	return slices.Compact(packages)
 }
 
 // initialPIDNamespace is what the first PID namespace is called, on every

@@ -3,56 +3,59 @@ package rehearse
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 )
 
-// localTypes are the file systems that carry a system on local disks. What
-// comes over a network or from a user's program is left out of the copy.
-var localTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "jfs", "overlay", "vfat"}
+// localTypes are the file systems on local disks that an overlay can lie over.
+// vfat (/boot/efi) is none: overlayfs refuses names that ignore case.
+var localTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "jfs"}
 
-// A mount is a file system that the copy should have, or should not.
+// A mount is a file system of this machine below its root.
 type mount struct{ path, fstype string }
 
+// remote reports whether it comes over a network or from a user's program, so
+// that its owner may wonder where it is.
+func (m mount) remote() bool {
+	return strings.HasPrefix(m.fstype, "nfs") || strings.HasPrefix(m.fstype, "fuse") || m.fstype == "cifs"
+}
+
 // mounts reads /proc/self/mountinfo (proc(5)) and splits what is mounted below
-// / into what a copy carries and what it leaves out, parents first.
+// / into what a copy can carry and what it cannot, parents first.
 func mounts() (carried, left []mount, err error) {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot see what is mounted: %w", err)
 	}
 	carried, left = splitMounts(data)
-	return carried, left, nil
+	onFile := func(m mount) bool { info, err := os.Lstat(m.path); return err == nil && !info.IsDir() }
+	return slices.DeleteFunc(carried, onFile), left, nil
 }
 
 func splitMounts(mountinfo []byte) (carried, left []mount) {
+	last := map[string]mount{} // what is mounted later hides what was there
 	for line := range bytes.Lines(mountinfo) {
-		m, ok := parseMount(string(line))
-		if !ok || m.path == "/" || !wanted(m.path) {
-			continue
-		}
-		if slices.Contains(localTypes, m.fstype) {
-			carried = append(carried, m)
-		} else if strings.Contains(m.fstype, "nfs") || strings.HasPrefix(m.fstype, "fuse") || m.fstype == "cifs" {
-			left = append(left, m)
+		if m, ok := parseMount(string(line)); ok && m.path != "/" && !ofTheKernel(m.path) {
+			last[m.path] = m
 		}
 	}
-	byPath := func(a, b mount) int { return strings.Compare(a.path, b.path) }
-	slices.SortFunc(carried, byPath)
-	slices.SortFunc(left, byPath)
-	return slices.Compact(carried), slices.Compact(left)
+	for _, path := range slices.Sorted(maps.Keys(last)) {
+		m := last[path]
+		below := slices.ContainsFunc(left, func(l mount) bool { return within(path, l.path) })
+		if below || !slices.Contains(localTypes, m.fstype) {
+			left = append(left, m)
+		} else {
+			carried = append(carried, m)
+		}
+	}
+	return carried, left
 }
 
-// wanted leaves out what the copy's own systemd mounts, and media that no
-// system lives on.
-func wanted(path string) bool {
-	for _, dir := range []string{"/proc", "/sys", "/dev", "/run", "/tmp", "/media", "/mnt"} {
-		if path == dir || strings.HasPrefix(path, dir+"/") {
-			return false
-		}
-	}
-	return true
+// ofTheKernel reports whether a path is mounted by the copy's own systemd.
+func ofTheKernel(path string) bool {
+	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev", "/run"}, func(dir string) bool { return within(path, dir) })
 }
 
 // parseMount takes the mount point and the type out of a line: "36 35 98:0

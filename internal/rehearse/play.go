@@ -74,15 +74,20 @@ type drift struct{ what, command string }
 func (s *stage) drifts() []drift {
 	dir := s.Spec.InstallDir
 	all := []drift{{"Somebody loosens the runner's unit", "sed -i 's/^NoNewPrivileges=yes/NoNewPrivileges=no/; s/^Restart=always/Restart=no/' /etc/systemd/system/actions.runner.*.service"}}
-	if s.Spec.Governor != nil {
+	if g := s.Spec.Governor; g != nil {
+		other := "powersave"
+		if g.Name == other {
+			other = "performance"
+		}
 		all = append(all, drift{"A power daemon changes the governor of one policy",
-			"echo powersave >/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"})
+			"echo " + other + " >/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"})
 	}
 	all = append(all, drift{"A script empties the jobs' PATH", "echo /usr/bin >" + dir + "/.path"})
 	if !s.Spec.User.Existing {
 		all = append(all, drift{"Somebody gives the runner's account a shell", "usermod -s /bin/bash " + s.Spec.User.Name})
 	}
-	return all[:min(3, len(all))]
+	all = append(all, drift{"Somebody edits a hook", "echo exit 0 >/usr/local/lib/benchctl/job-started.sh"})
+	return all[:3]
 }
 
 func (s *stage) actDrift(ctx context.Context, d drift) error {
@@ -97,15 +102,18 @@ func (s *stage) actDrift(ctx context.Context, d drift) error {
 // want runs benchctl in the copy, shows what it says as it says it, and wants
 // an exit code.
 func (s *stage) want(ctx context.Context, code int, args ...string) error {
+	begun := time.Now()
+	command := append([]string{"/usr/local/bin/benchctl", args[0], "-f", copySpec}, args[1:]...)
 	r, err := s.Do(ctx, lab.Command{
-		Argv: append([]string{"/usr/local/bin/benchctl", args[0], "-f", copySpec}, args[1:]...),
+		// What it says is heard live on stderr alone, and should keep its order.
+		Argv: append([]string{"/bin/sh", "-c", `exec "$0" "$@" >&2`}, command...),
 		Env:  append([]string{"GITHUB_TOKEN=" + token, "HOME=/root"}, s.downloadEnv()...),
 		Live: s.Out,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.Out, r.Stdout)
+	s.say("%s", took(begun))
 	if r.Status != code {
 		s.say("benchctl %s ended with %d; %d was to be expected.", args[0], r.Status, code)
 		return errPlay

@@ -3,7 +3,6 @@ package rehearse
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
@@ -41,22 +40,21 @@ func (s *stage) props(dir string) (*props, error) {
 }
 
 // dress puts the props into the copy.
-func (p *props) dress(root string) error {
+func (p *props) dress(root *os.Root) error {
 	files := map[string]string{
 		copySpec:                          string(p.spec),
 		"/etc/apt/apt.conf.d/99rehearsal": aptConf,
 		"/etc/resolv.conf":                "# A rehearsal knows no names but those in /etc/hosts.\n",
-		"/usr/local/bin/benchctl":         string(p.binary),
 	}
 	for path, data := range p.extra {
 		files[path] = string(data)
 	}
 	for path, text := range files {
-		if err := replace(filepath.Join(root, path), text); err != nil {
+		if err := replace(root, path[1:], text, 0o644); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(filepath.Join(root, "/usr/local/bin/benchctl"), 0o755)
+	return replace(root, "usr/local/bin/benchctl", string(p.binary), 0o755)
 }
 
 // aptConf leads apt to the mirrors, and to the stand-in without a detour.

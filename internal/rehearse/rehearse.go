@@ -8,18 +8,24 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // Options say what to rehearse and how.
 type Options struct {
 	Spec   *spec.Spec
-	Text   []byte // of the spec
-	Binary string // benchctl's own file
-	Host   string // this machine's name
+	Text   []byte   // of the spec
+	Homes  []string // of the runner's user, as the spec has it and as it is
+	Binary string   // benchctl's own file
+	Host   string   // this machine's name
+	// Idle looks whether a job runs on this machine; from then on the
+	// rehearsal gives way to it.
+	Idle func(context.Context) error
 
 	RealDownloads bool // what is not the distribution's comes from where it says
 	Keep          bool // leave the copy up for a look, until ctx ends
@@ -43,29 +49,61 @@ type stage struct {
 	proxy *mirrorProxy
 }
 
-// Run rehearses. The error is what went wrong in the play, or before it.
+// Run rehearses. The error is what went wrong in the play, or before it; one
+// that wraps reconcile.ErrBusy is a job that came.
 func Run(ctx context.Context, o Options) (err error) {
 	if err := Check(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "benchctl-rehearsal-")
+	ctx, giveWay := context.WithCancelCause(ctx)
+	defer giveWay(nil)
+	go watch(ctx, o.Idle, giveWay)
+	dir, err := os.MkdirTemp("/run", "benchctl-rehearsal-")
 	if err != nil {
 		return fmt.Errorf("cannot rehearse: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	fmt.Fprintln(o.Out, "A rehearsal takes a minute or two, most of it for apt in the copy. Ctrl-C ends it and leaves nothing.")
 	s, err := newStage(ctx, o, dir)
 	if err != nil {
-		return fmt.Errorf("cannot rehearse: %w", tooDeep(err))
+		return interrupted(ctx, fmt.Errorf("cannot rehearse: %w", tooDeep(err)))
 	}
 	defer func() { err = errors.Join(err, s.strike()) }()
-	err = s.play(ctx)
+	err = interrupted(ctx, s.play(ctx))
 	if o.Shell && ctx.Err() == nil {
-		err = errors.Join(err, s.shell(ctx))
+		err = errors.Join(err, interrupted(ctx, s.shell(ctx)))
 	}
-	if o.Keep {
-		s.linger(ctx)
+	if o.Keep && ctx.Err() == nil {
+		err = errors.Join(err, interrupted(ctx, s.linger(ctx)))
 	}
 	return err
+}
+
+// watch ends the rehearsal when a job comes: a copy of the machine takes CPU,
+// memory and disk, and so disturbs what is measured.
+func watch(ctx context.Context, idle func(context.Context) error, giveWay context.CancelCauseFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+			if err := idle(ctx); errors.Is(err, reconcile.ErrBusy) {
+				giveWay(fmt.Errorf("%w; the rehearsal gave way", err))
+				return
+			}
+		}
+	}
+}
+
+// interrupted says why a rehearsal was cut short, in place of where.
+func interrupted(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, reconcile.ErrBusy) {
+		return cause
+	}
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return errors.New("the rehearsal was interrupted")
 }
 
 // newStage makes the stand-in and the copy, and boots it.
@@ -90,37 +128,73 @@ func newStage(ctx context.Context, o Options, dir string) (*stage, error) {
 
 // boot makes the copy and starts it.
 func (s *stage) boot(ctx context.Context, dir string, props *props) error {
-	carried, left, err := mounts()
+	begun := time.Now()
+	screen, carried, err := s.survey()
 	if err != nil {
 		return err
 	}
-	for _, m := range left {
-		s.say("Left out of the copy: %s (%s).", m.path, m.fstype)
-	}
 	options := lab.Options{
-		Lower: []string{"/"}, Hostname: s.Host, PrivateNetwork: true, Target: Target,
-		Hide: hiddenDirs(s.Spec.User.Home, s.Spec.InstallDir),
-		CA:   s.hub.CA(), Hosts: map[string]string{}, Cpufreq: s.cpufreq(),
-	}
-	for _, m := range carried {
-		options.Mounts = append(options.Mounts, m.path)
+		Lower: []string{"/"}, Mounts: carried, Hide: screen.dirs,
+		Hostname: s.Host, PrivateNetwork: true, Target: Target,
+		CA: s.hub.CA(), Hosts: map[string]string{}, Cpufreq: s.cpufreq(),
 	}
 	for _, name := range s.hub.Hosts() {
 		options.Hosts[name] = "127.0.0.1"
 	}
 	var forgotten int
-	options.Prepare = func(root string) error {
-		n, err := forget(root, s.Spec.User.Home, s.Spec.InstallDir)
-		forgotten = n
+	options.Prepare = func(at string) error {
+		root, err := os.OpenRoot(at) // a link never leads back to this machine
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		forgotten, err = screen.lower(root)
 		return errors.Join(err, quieten(root), props.dress(root))
 	}
+	s.say("Booting the copy.")
 	l := &lab.Lab{}
 	if s.Machine, err = l.Boot(ctx, options); err != nil {
 		return err
 	}
-	s.say("The copy is up: %d file systems, %d secret files left out, no way out but to the stand-in and apt's mirrors.", 1+len(carried), forgotten)
+	s.say("The copy is up %s: file systems: %d; left out for being secret: files %d, directories %d; no way out but to the stand-in and apt's mirrors.",
+		took(begun), 1+len(carried), forgotten, len(screen.dirs))
 	return nil
 }
+
+// survey looks what of this machine goes into the copy: which file systems, and
+// what of them not.
+func (s *stage) survey() (*screen, []string, error) {
+	carried, left, err := mounts()
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &screen{root: "/", homes: s.Homes}
+	for _, m := range left {
+		if out.skip = append(out.skip, m.path); m.remote() {
+			s.say("LEFT OUT: %s (%s).", m.path, m.fstype)
+		}
+	}
+	secrets := []string{s.Spec.GitHub.TokenFile}
+	if app := s.Spec.GitHub.App; app != nil {
+		secrets = append(secrets, app.KeyFile)
+	}
+	if err := out.raise(secrets...); err != nil {
+		return nil, nil, err
+	}
+	var paths []string
+	for _, m := range carried {
+		if !out.hides(m.path) {
+			paths = append(paths, m.path)
+		}
+	}
+	if _, err := os.Lstat(s.Spec.InstallDir); err == nil {
+		s.say("LEFT OUT: this machine's own runner; the copy gets a new one, so its files and its registration differ.")
+	}
+	return out, paths, nil
+}
+
+// took is how long something took, in brackets.
+func took(begun time.Time) string { return fmt.Sprintf("(%.1f s)", time.Since(begun).Seconds()) }
 
 // connect puts the stand-in and the way to the mirrors on the copy's loopback.
 func (s *stage) connect(ctx context.Context) error {
@@ -178,9 +252,9 @@ func (s *stage) ownSysctl(ctx context.Context) error {
 	return errors.Join(err, r.Err())
 }
 
-// strike throws everything away.
+// strike throws everything away. Nobody needs an orderly end of a copy.
 func (s *stage) strike() error {
-	err := errors.Join(s.Close(), s.hub.Close())
+	err := errors.Join(s.Kill(), s.Close(), s.hub.Close())
 	if err == nil {
 		s.say("The copy is gone; this machine is as it was.")
 	}

@@ -20,20 +20,25 @@ func TestMounts(t *testing.T) {
 25 24 8:3 / /var/lib/my\040data rw - ext4 /dev/sda3 rw
 26 22 0:6 / /srv/share rw - nfs4 server:/x rw
 27 22 0:7 / /home/me/remote rw - fuse.sshfs me@x rw
-28 22 8:4 / /mnt/usb rw - vfat /dev/sdb1 rw
+28 26 8:4 / /srv/share/disk rw - ext4 /dev/sdb1 rw
 29 22 0:8 / /dev/shm rw - tmpfs tmpfs rw
 30 22 8:5 / /boot/efi rw - vfat /dev/sda5 rw
+31 22 0:9 / /opt rw - ext4 /dev/sdc1 rw
+32 31 0:9 / /opt rw - tmpfs covers rw
+33 24 0:9 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw
 broken line
 `))
-	var paths []string
-	for _, m := range carried {
-		paths = append(paths, m.path)
+	paths := func(mounts []mount) (paths []string) {
+		for _, m := range mounts {
+			paths = append(paths, m.path)
+		}
+		return paths
 	}
-	if want := []string{"/boot/efi", "/var", "/var/lib/my data"}; !slices.Equal(paths, want) {
-		t.Errorf("carried %q, want %q", paths, want)
+	if got, want := paths(carried), []string{"/var", "/var/lib/my data"}; !slices.Equal(got, want) {
+		t.Errorf("carried %q, want %q", got, want)
 	}
-	if len(left) != 2 || left[0].path != "/home/me/remote" || left[1].path != "/srv/share" {
-		t.Errorf("left out %v", left)
+	if got, want := paths(left), []string{"/boot/efi", "/home/me/remote", "/opt", "/srv/share", "/srv/share/disk", "/var/lib/docker/overlay2/x/merged"}; !slices.Equal(got, want) {
+		t.Errorf("left %q, want %q", got, want)
 	}
 }
 
@@ -62,44 +67,128 @@ func put(t *testing.T, root string, files map[string]fs.FileMode) {
 	}
 }
 
-func TestForgetLeavesNoSecret(t *testing.T) {
+// copyOf is what the copy of a tree would hold.
+func copyOf(t *testing.T, s *screen) *os.Root {
+	t.Helper()
+	for _, dir := range s.dirs {
+		entries, _ := os.ReadDir(filepath.Join(s.root, dir))
+		for _, entry := range entries {
+			if err := os.RemoveAll(filepath.Join(s.root, dir, entry.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	root, err := os.OpenRoot(s.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func TestTheCopyHoldsNoSecret(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	home, dir := "/var/lib/gha-runner", "/var/lib/gha-runner/actions-runner"
+	const home = "/var/lib/gha-runner"
 	secrets := map[string]fs.FileMode{
-		"/etc/ssh/ssh_host_ed25519_key": 0o600,
-		"/etc/benchctl/token":           0o600, "/var/lib/benchctl/originals.json": 0o600, "/etc/ppp/chap-secrets": 0o640,
-		"/opt/app/secret": 0o600, "/opt/actions-runner/.credentials_rsaparams": 0o600, "/opt/actions-runner/.credentials": 0o644,
-		dir + "/.credentials": 0o644, dir + "/.runner": 0o644, dir + "/.credentials_rsaparams": 0o600, dir + "/.env": 0o644,
-		"/var/lib/mysql/data": 0o640, "/usr/local/etc/key": 0o600, "/var/lib/closed/open": 0o644,
+		"/etc/ssh/ssh_host_ed25519_key": 0o600, "/etc/shadow-": 0o640, "/etc/apt/auth.conf": 0o644, "/etc/apt/auth.conf.d/esm": 0o644,
+		"/etc/benchctl/token": 0o600, "/etc/benchctl/open-token": 0o644, "/etc/ppp/chap-secrets": 0o640,
+		"/var/lib/benchctl/originals.json": 0o644, "/var/lib/mysql/data": 0o640, "/var/lib/closed/open": 0o644, "/var/log/apt/term.log": 0o640,
+		"/opt/app/secret": 0o600, "/usr/local/etc/key": 0o600, "/opt/nfs/file": 0o644, "/var/cache/site/x": 0o644, "/var/log/boot.log": 0o600,
+		"/opt/actions-runner/.credentials_rsaparams": 0o600, "/opt/actions-runner/.credentials": 0o644, "/opt/actions-runner/.env": 0o644,
+		home + "/actions-runner/.credentials": 0o644, home + "/actions-runner/bin/Runner.Listener": 0o755, home + "/.netrc": 0o644,
+		home + "/.phoronix-test-suite/test-results/x": 0o644,
+		"/home/ana/.ssh/id_ed25519":                   0o600, "/home/ci/.aws/credentials": 0o644, "/home/ci/notes": 0o644, "/home/list": 0o644, "/root/x": 0o644,
+		"/data/runner/.credentials": 0o644,
 	}
 	kept := map[string]fs.FileMode{
 		"/etc/passwd": 0o644, "/etc/apt/sources.list": 0o644, "/var/lib/dpkg/lock": 0o640, "/var/lib/dpkg/status": 0o644,
-		dir + "/bin/Runner.Listener": 0o755, "/usr/bin/sudo": 0o4711, "/etc/sudoers": 0o440,
+		"/usr/bin/sudo": 0o4711, "/etc/sudoers": 0o440, home + "/.phoronix-test-suite/user-config.xml": 0o644,
+		"/opt/actions-runner/bin/Runner.Listener": 0o755, "/home/ci/": 0o700, home + "/": 0o1770,
 	}
+	root := t.TempDir()
 	put(t, root, secrets)
 	put(t, root, kept)
-	put(t, root, map[string]fs.FileMode{"/var/lib/closed/": 0o700, home + "/": 0o1770})
-	if err := os.WriteFile(filepath.Join(root, "etc/shadow"), []byte("root:$y$canary:19000:0:99999:7:::\nsys:*:1::::::\n"), 0o640); err != nil {
+	put(t, root, map[string]fs.FileMode{"/var/lib/closed/": 0o700})
+	for path, text := range map[string]string{"/etc/shadow": "root:$y$canary:19000:0:99999:7:::\nsys:*:1::::::\nme:!$y$canary:1::::::\n"} {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A runner behind a link that leads out of the copy, to the machine itself.
+	if err := os.Symlink(filepath.Join(root, "data/runner"), filepath.Join(root, "opt/linked")); err != nil {
 		t.Fatal(err)
 	}
-	n, err := forget(root+"/", home, dir)
-	if err != nil || n == 0 {
+	s := &screen{root: root, homes: []string{home, "/home/ci"}, skip: []string{"/opt/nfs"}}
+	if err := s.raise("/etc/benchctl/open-token", ""); err != nil {
+		t.Fatal(err)
+	}
+	at := copyOf(t, s)
+	if n, err := s.lower(at); err != nil || n == 0 {
 		t.Fatal(n, err)
 	}
 	for path := range secrets {
-		if _, err := os.Lstat(filepath.Join(root, path)); err == nil {
+		if _, err := at.Lstat(path[1:]); err == nil {
 			t.Errorf("%s is in the copy", path)
 		}
 	}
 	for path := range kept {
-		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
+		if _, err := at.Lstat(strings.Trim(path, "/")); err != nil {
 			t.Errorf("%s is not in the copy", path)
 		}
 	}
-	shadow, _ := os.ReadFile(filepath.Join(root, "etc/shadow"))
-	if string(shadow) != "root:*:19000:0:99999:7:::\nsys:*:1::::::\n" {
+	shadow, _ := at.ReadFile("etc/shadow")
+	if string(shadow) != "root:$none$:19000:0:99999:7:::\nsys:*:1::::::\nme:!$none$:1::::::\n" {
 		t.Errorf("shadow is %q", shadow)
+	}
+}
+
+// A file that a link would lead to on this machine is never removed there.
+func TestLinksDoNotLeadOutOfTheCopy(t *testing.T) {
+	t.Parallel()
+	machine, root := t.TempDir(), t.TempDir()
+	put(t, machine, map[string]fs.FileMode{"/runner/.credentials": 0o644, "/system/multi-user.target": 0o644})
+	put(t, root, map[string]fs.FileMode{"/etc/systemd/": 0o755, "/opt/": 0o755})
+	for link, target := range map[string]string{"/opt/runner": "/runner", "/etc/systemd/system": "/system"} {
+		if err := os.Symlink(machine+target, root+link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := os.OpenRoot(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	s := &screen{root: root, files: []string{"/opt/runner/.credentials"}}
+	if _, err := s.lower(at); err == nil {
+		t.Error("a file that could not be taken out of the copy was passed over")
+	}
+	if quieten(at) == nil {
+		t.Error("units were written through a link")
+	}
+	for _, path := range []string{"/runner/.credentials", "/system/multi-user.target"} {
+		if data, err := os.ReadFile(machine + path); err != nil || string(data) != "canary" {
+			t.Errorf("%s of the machine itself: %q, %v", path, data, err)
+		}
+	}
+}
+
+func TestHomesThatCarryTheSystemStay(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	put(t, root, map[string]fs.FileMode{"/usr/bin/sh": 0o755, "/var/lib/dpkg/status": 0o644, "/var/lib/other/x": 0o644, "/var/lib/key": 0o600})
+	for _, home := range []string{"/", "/usr", "/usr/games", "/var/lib", "/nonexistent"} {
+		s := &screen{root: root, homes: []string{home}}
+		if err := s.raise(); err != nil {
+			t.Errorf("%s: %v", home, err)
+		}
+		if !slices.Contains(s.files, "/var/lib/key") {
+			t.Errorf("with the home %s, /var/lib/key is in the copy", home)
+		}
+		for _, dir := range []string{"/usr/bin", "/var/lib/dpkg", "/var/lib/other"} {
+			if s.hides(dir) {
+				t.Errorf("with the home %s, %s is hidden", home, dir)
+			}
+		}
 	}
 }
 
@@ -117,17 +206,24 @@ func TestQuietenLeavesNothingOfTheMachinesToStart(t *testing.T) {
 		"/usr/lib/systemd/system/dbus.service":                             0o644,
 		"/etc/systemd/system/graphical.target":                             0o644,
 		"/etc/systemd/system/network-online.target.wants/networkd.service": 0o644,
+
+		"/etc/systemd/system/multi-user.target.wants/actions.runner.x.y.service": 0o644,
 	})
-	if err := quieten(root); err != nil {
+	at, err := os.OpenRoot(root)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pattern := range []string{"etc/systemd/system/*.wants", "usr/lib/systemd/system/*.wants", "etc/systemd/system/*.requires",
+	defer at.Close()
+	if err := quieten(at); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"etc/systemd/system/*.wants/[^a]*", "etc/systemd/system/[^m]*.wants", "usr/lib/systemd/system/*.wants", "etc/systemd/system/*.requires",
 		"usr/lib/systemd/system-generators", "etc/init.d"} {
 		if found, _ := filepath.Glob(filepath.Join(root, pattern)); len(found) > 0 {
 			t.Errorf("left: %v", found)
 		}
 	}
-	for _, kept := range []string{"usr/lib/systemd/system/dbus.service", "etc/systemd/system/" + Target} {
+	for _, kept := range []string{runnerWants + "/actions.runner.x.y.service", "usr/lib/systemd/system/dbus.service", "etc/systemd/system/" + Target} {
 		if _, err := os.Stat(filepath.Join(root, kept)); err != nil {
 			t.Error(err)
 		}

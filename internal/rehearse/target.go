@@ -4,7 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
+	"strings"
 )
 
 // Target is what the copy boots into: a journal, D-Bus, and nothing else of
@@ -34,38 +35,61 @@ var unitDirs = []string{"etc/systemd/system", "usr/lib/systemd/system", "lib/sys
 var generatorDirs = []string{"etc/systemd/system-generators", "usr/lib/systemd/system-generators", "lib/systemd/system-generators",
 	"usr/local/lib/systemd/system-generators", "etc/init.d", "etc/rc.local"}
 
+// runnerWants are the links by which a runner's unit starts at boot. Nothing
+// reaches that target in the copy, so they may stay, and are in step if they are.
+const runnerWants = "etc/systemd/system/multi-user.target.wants"
+
 // quieten makes the copy at root boot into Target alone.
-func quieten(root string) error {
+func quieten(root *os.Root) error {
 	var errs []error
 	for _, dir := range generatorDirs {
-		errs = append(errs, os.RemoveAll(filepath.Join(root, dir)))
+		errs = append(errs, root.RemoveAll(dir))
 	}
 	for _, dir := range unitDirs {
 		for _, target := range hollow {
-			errs = append(errs, os.RemoveAll(filepath.Join(root, dir, target+".wants")), os.RemoveAll(filepath.Join(root, dir, target+".requires")))
+			errs = append(errs, unwant(root, path.Join(dir, target+".wants")), root.RemoveAll(path.Join(dir, target+".requires")))
 		}
 	}
-	system := filepath.Join(root, "etc/systemd/system")
-	errs = append(errs, os.MkdirAll(system, 0o755))
+	const system = "etc/systemd/system/"
 	for _, target := range hollow {
-		errs = append(errs, replace(filepath.Join(system, target), "[Unit]\nDescription=Nothing, in a rehearsal\nDefaultDependencies=no\n"))
+		errs = append(errs, replace(root, system+target, "[Unit]\nDescription=Nothing, in a rehearsal\nDefaultDependencies=no\n", 0o644))
 	}
 	errs = append(errs,
-		replace(filepath.Join(system, Target), targetText),
+		replace(root, system+Target, targetText, 0o644),
 		// A package's script that starts its daemon would disturb only the
 		// copy, but it would also make the rehearsal longer.
-		replace(filepath.Join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n"),
-		os.Chmod(filepath.Join(root, "usr/sbin/policy-rc.d"), 0o755))
+		replace(root, "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755))
+	return errors.Join(errs...)
+}
+
+// unwant takes out what a target pulls in.
+func unwant(root *os.Root, dir string) error {
+	if dir != runnerWants {
+		return root.RemoveAll(dir)
+	}
+	links, err := fs.ReadDir(root.FS(), dir)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	var errs []error
+	for _, link := range links {
+		if !strings.HasPrefix(link.Name(), "actions.runner.") {
+			errs = append(errs, root.RemoveAll(path.Join(dir, link.Name())))
+		}
+	}
 	return errors.Join(errs...)
 }
 
 // replace writes a file anew: what stood there may be a link to /dev/null.
-func replace(path, text string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func replace(root *os.Root, name, text string, mode fs.FileMode) error {
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(text), 0o644)
+	if err := root.WriteFile(name, []byte(text), mode); err != nil {
+		return err
+	}
+	return root.Chmod(name, mode)
 }
