@@ -85,8 +85,13 @@ func (m *Machine) nss(name string) []string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "getent", "passwd", "--", name)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
+	getent, err := find("getent", env)
+	if err != nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, getent, "passwd", "--", name)
+	cmd.Env = env
 	out, err := cmd.Output()
 	if err != nil {
 		return nil

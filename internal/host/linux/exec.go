@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,10 +19,15 @@ import (
 const maxOutput = 4 << 20
 
 // Run runs a command as a direct child, in a session of its own, with exactly
-// the given environment.
+// the given environment, in whose PATH a bare name is looked up: ours may lack
+// /usr/sbin (su does not add it), or begin with a directory of somebody else's.
 func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error) {
 	m.before("run", cmd.Argv[0])
-	c := exec.CommandContext(ctx, cmd.Argv[0], cmd.Argv[1:]...)
+	path, err := find(cmd.Argv[0], cmd.Env)
+	if err != nil {
+		return host.Output{}, err
+	}
+	c := exec.CommandContext(ctx, path, cmd.Argv[1:]...)
 	c.Dir = cmd.Dir
 	c.Env = cmd.Env
 	if c.Env == nil {
@@ -31,7 +39,7 @@ func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error
 	c.Stdin = bytes.NewReader(cmd.Stdin)
 	stdout, stderr := &lines{progress: cmd.Progress}, &lines{progress: cmd.Progress}
 	c.Stdout, c.Stderr = stdout, stderr
-	err := c.Run()
+	err = c.Run()
 	out := host.Output{Stdout: stdout.kept.Bytes(), Stderr: stderr.kept.Bytes()}
 	var exit *exec.ExitError
 	switch {
@@ -43,6 +51,26 @@ func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error
 		return out, fmt.Errorf("cannot run %s: %w", cmd.Argv[0], err)
 	}
 	return out, nil
+}
+
+// find returns the file of a program, looked up in the PATH of an environment.
+func find(name string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, variable := range env {
+		path, isPath := strings.CutPrefix(variable, "PATH=")
+		if !isPath {
+			continue
+		}
+		for _, dir := range filepath.SplitList(path) {
+			at := filepath.Join(dir, name)
+			if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return at, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("cannot run %s: it is not installed", name)
 }
 
 func credential(a *host.Account) *syscall.Credential {

@@ -179,3 +179,23 @@ func TestBeforeHearsOfEveryChange(t *testing.T) {
 		t.Errorf("heard %s\nwant  %s", got, want)
 	}
 }
+
+// Root's umask is 077 on many a hardened host; the runner's user has to get
+// through all the same.
+func TestMkdirIgnoresTheUmask(t *testing.T) {
+	m := &Machine{Root: t.TempDir()}
+	before := syscall.Umask(0o077)
+	defer syscall.Umask(before)
+	if err := m.Mkdir("/srv/bench/home", own(fs.ModeSticky|0o770)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{"/srv": 0o755, "/srv/bench": 0o755, "/srv/bench/home": fs.ModeSticky | 0o770} {
+		if info, err := m.Lstat(path); err != nil || info.Mode != want {
+			t.Errorf("%s: %v, %v", path, info.Mode, err)
+		}
+	}
+	write(t, m.at("/srv/file"), "")
+	if err := m.Mkdir("/srv/file/below/here", host.Perm{Mode: 0o755}); err == nil {
+		t.Error("made a directory below a file")
+	}
+}

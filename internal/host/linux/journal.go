@@ -12,9 +12,14 @@ import (
 // Journal returns the last messages of one invocation of a unit. journalctl is
 // asked because the journal's reader library needs cgo; it only reads.
 func (m *Machine) Journal(ctx context.Context, unit, invocation string, max int) ([]string, error) {
-	cmd := exec.CommandContext(ctx, "journalctl", "--no-pager", "--quiet", "--output=cat",
+	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
+	journalctl, err := find("journalctl", env)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal of %s: %w", unit, err)
+	}
+	cmd := exec.CommandContext(ctx, journalctl, "--no-pager", "--quiet", "--output=cat",
 		"--lines="+strconv.Itoa(max), "_SYSTEMD_UNIT="+unit, "_SYSTEMD_INVOCATION_ID="+invocation)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
+	cmd.Env = env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -17,13 +17,17 @@ import (
 var ErrLocked = errors.New("another benchctl is at work on this host")
 
 // Lock makes this process the one writer of the host (flock(2)), or says who
-// is. The lock ends with the process, however that ends.
+// is. The lock ends with the process, however that ends. Whoever can open the
+// file can lock it, so it is root's alone.
 func (m *Machine) Lock(_ context.Context, verb string) (release func(), err error) {
 	path := m.at(filepath.Join(runDir, "lock"))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeAll(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("cannot lock the host: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err == nil {
+		err = f.Chmod(0o600) // one that an earlier version made
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the host: %w", err)
 	}

@@ -51,6 +51,26 @@ func TestRunGivesNothingAway(t *testing.T) {
 	}
 }
 
+// Whoever types `su` keeps a PATH without /usr/sbin, and may have a directory of
+// somebody else's in front: what root runs is found in the command's own.
+func TestRunLooksInTheCommandsOwnPath(t *testing.T) {
+	foreign, own := t.TempDir(), t.TempDir()
+	for dir, says := range map[string]string{foreign: "foreign", own: "own"} {
+		if err := os.WriteFile(dir+"/tool", []byte("#!/bin/sh\necho "+says+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", foreign)
+	m := &Machine{}
+	out, err := m.Run(t.Context(), host.Command{Argv: []string{"tool"}, Env: []string{"A=b", "PATH=/nowhere:" + own}})
+	if err != nil || string(out.Stdout) != "own\n" {
+		t.Errorf("%q, %v", out.Stdout, err)
+	}
+	if _, err := m.Run(t.Context(), host.Command{Argv: []string{"tool"}, Env: []string{"PATH=/nowhere"}}); err == nil || err.Error() != "cannot run tool: it is not installed" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRunKeepsWhatACommandSaid(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -96,6 +116,10 @@ func TestLockNamesItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	again()
+	// Whoever may open the file may lock it, and keep benchctl from its work.
+	if info, err := m.Lstat("/run/benchctl/lock"); err != nil || info.Mode != 0o600 {
+		t.Errorf("%v, %v", info.Mode, err)
+	}
 }
 
 func TestUnitOf(t *testing.T) {

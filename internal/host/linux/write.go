@@ -84,13 +84,31 @@ func (m *Machine) Poke(path, value string) error {
 func (m *Machine) Mkdir(path string, perm host.Perm) error {
 	m.before("mkdir", path)
 	at := m.at(path)
-	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+	if err := makeAll(filepath.Dir(at)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return setPerm(at, perm, unix.O_DIRECTORY)
+}
+
+// makeAll makes a directory and its parents, those that are missing, with mode
+// 0755 whatever the umask of who called us: the runner's user has to get through.
+func makeAll(at string) error {
+	if info, err := os.Stat(at); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := makeAll(filepath.Dir(at)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(at, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil // somebody was faster, or it is no directory: what follows says so
+		}
+		return err
+	}
+	return os.Chmod(at, 0o755)
 }
 
 // SetPerm gives an existing file or directory its owner and mode.
