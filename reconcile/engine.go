@@ -53,6 +53,9 @@ type readOnly struct{ host.Reader }
 // Options are how an Apply goes about its work.
 type Options struct {
 	Jobs Jobs
+	// Starter, if set, starts the service again. It is settled last, and only
+	// if the service was stopped: for resources that leave the service out.
+	Starter Resource
 	// Began and Ended, if set, are told of each resource that is worked on,
 	// and Said of each line that long work has to say.
 	Began func(ID, []Change)
@@ -63,18 +66,14 @@ type Options struct {
 // Apply makes each resource so, in order, and looks again at each. While a job
 // runs nothing is touched: what was not settled yet is deferred.
 func Apply(ctx context.Context, h host.Host, resources []Resource, opt Options) []Outcome {
-	p := &pass{Options: opt, host: h, failed: map[string]bool{}}
+	p := &pass{Options: opt, host: h, failed: map[string]string{}}
 	p.busy = opt.Jobs.Idle(ctx)
 	outcomes := make([]Outcome, 0, len(resources))
 	for _, res := range resources {
-		o := p.settle(ctx, res)
-		if o.Status == Failed || o.Status == Skipped {
-			p.failed[o.Kind] = true
-		}
-		if opt.Ended != nil {
-			opt.Ended(o)
-		}
-		outcomes = append(outcomes, o)
+		outcomes = append(outcomes, p.settle(ctx, res))
+	}
+	if p.stopped && opt.Starter != nil {
+		outcomes = append(outcomes, p.settle(ctx, opt.Starter))
 	}
 	return outcomes
 }
@@ -83,13 +82,27 @@ func Apply(ctx context.Context, h host.Host, resources []Resource, opt Options) 
 type pass struct {
 	Options
 	host    host.Host
-	failed  map[string]bool // by kind
-	stopped bool            // the service is down, and only its own resource starts it
-	busy    error           // why everything from here on is deferred
+	failed  map[string]string // by kind, what became of it
+	stopped bool              // the service is down, and only its own resource starts it
+	busy    error             // why everything from here on is deferred
 }
 
-// settle brings one resource into step.
+// settle brings one resource into step and tells of it.
 func (p *pass) settle(ctx context.Context, res Resource) Outcome {
+	o := p.outcome(ctx, res)
+	switch {
+	case o.Status == Failed || o.Status == Skipped:
+		p.failed[o.Kind] = "failed"
+	case o.Status == Unsupported && !IsTolerated(o.Err):
+		p.failed[o.Kind] = "this host does not support"
+	}
+	if p.Ended != nil {
+		p.Ended(o)
+	}
+	return o
+}
+
+func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 	id := res.ID()
 	if p.busy != nil {
 		o := Outcome{ID: id, Kind: id.Kind, Status: Deferred}
@@ -101,7 +114,7 @@ func (p *pass) settle(ctx context.Context, res Resource) Outcome {
 	}
 	if kind := p.failedNeed(res); kind != "" {
 		o := Outcome{ID: id, Kind: id.Kind, Status: Skipped}
-		o.note(fmt.Errorf("it needs %s, which failed", kind))
+		o.note(fmt.Errorf("it needs %s, which %s", kind, p.failed[kind]))
 		return o
 	}
 	begun := time.Now()
@@ -196,7 +209,7 @@ func (p *pass) failedNeed(res Resource) string {
 		return ""
 	}
 	for _, kind := range d.Needs() {
-		if p.failed[kind] {
+		if p.failed[kind] != "" {
 			return kind
 		}
 	}

@@ -77,6 +77,39 @@ func TestPrepareComesBeforeTheStop(t *testing.T) {
 	}
 }
 
+// A service that was stopped is started again although nobody asked for its
+// resource; one that was not stopped is left alone, and a half-made host starts
+// none.
+func TestStarter(t *testing.T) {
+	t.Parallel()
+	restart := []Effect{Restart}
+	for name, tt := range map[string]struct {
+		first fake
+		log   string
+		last  Status
+	}{
+		"stopped":     {fake{want: "1", effects: restart}, "idle? stop apply a apply service", Changed},
+		"not stopped": {fake{want: "1"}, "idle? hold apply a release", Changed},
+		"half-made":   {fake{want: "1", effects: restart, err: errors.New("no")}, "idle? stop apply a", Skipped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log []string
+			tt.first.kind, tt.first.log = "a", &log
+			got := Apply(t.Context(), hosttest.New(t, ""), []Resource{&tt.first}, Options{
+				Jobs:    fakeJobs{&log, ""},
+				Starter: &fake{kind: "service", want: "1", needs: []string{"a"}, effects: restart, log: &log},
+			})
+			if s := strings.Join(log, " "); s != tt.log {
+				t.Errorf("did %q, want %q", s, tt.log)
+			}
+			if last := got[len(got)-1]; last.Status != tt.last {
+				t.Errorf("got %+v", last)
+			}
+		})
+	}
+}
+
 // fakeJobs logs what it is asked; busyAt names the calls that find a job.
 type fakeJobs struct {
 	log    *[]string
@@ -129,6 +162,10 @@ func TestApply(t *testing.T) {
 		"a failure stops what needs it and nothing else": {
 			resources: []*fake{{kind: "a", want: "1", err: errors.New("no")}, {kind: "b", want: "1", needs: []string{"a"}}, {kind: "c", want: "1"}, {kind: "d", want: "1", needs: []string{"b"}}},
 			log:       "idle? hold apply a release hold apply c release", statuses: []Status{Failed, Skipped, Changed, Skipped}, code: ExitError,
+		},
+		"what this host cannot be stops what needs it, unless tolerated": {
+			resources: []*fake{{kind: "a", diffErr: ErrUnsupported}, {kind: "b", want: "1", needs: []string{"a"}}, {kind: "c", diffErr: Tolerate(ErrUnsupported)}, {kind: "d", want: "1", needs: []string{"c"}}},
+			log:       "idle? hold apply d release", statuses: []Status{Unsupported, Skipped, Unsupported, Changed}, code: ExitError,
 		},
 		"what still differs has failed": {
 			resources: []*fake{{kind: "a", have: "0", want: "1", stubborn: true}},

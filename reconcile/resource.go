@@ -33,12 +33,6 @@ type Dependent interface {
 	Needs() []string
 }
 
-// A Restorer can put back what was there before benchctl. Kernel knobs can.
-type Restorer interface {
-	// Restore returns what it put back: Have is our value, Want the original.
-	Restore(context.Context, host.Host) ([]Change, error)
-}
-
 // A Preparer does what can fail before the runner's service has to go down for
 // it: what it refuses or cannot fetch leaves a running service up. It is called
 // with the runner held, and changes nothing that a job could notice.
