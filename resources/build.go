@@ -48,16 +48,11 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
 }
 
-// Unit names the unit that the spec's runner lives in on a host.
-func Unit(r host.Reader, s *spec.Spec) string {
-	return unitName(s.Runner.URL, runnerName(r, s))
-}
-
 // Runner is the spec's runner as law 5 needs it: who it is and where. An
 // account that is not there yet runs nothing. After a change of URL or name the
 // unit to stop is still the one under the old name.
 func Runner(r host.Reader, s *spec.Spec) jobs.Runner {
-	runner := jobs.Runner{Dir: s.InstallDir, Unit: Unit(r, s), UID: -1, GID: -1}
+	runner := jobs.Runner{Dir: s.InstallDir, Unit: unitName(s.Runner.URL, runnerName(r, s)), UID: -1, GID: -1}
 	units := unitsOf(r, s.InstallDir)
 	if len(units) > 0 && !slices.ContainsFunc(units, func(u foundUnit) bool { return u.name == runner.Unit }) {
 		runner.Unit = units[0].name

@@ -72,9 +72,13 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	w.notes(e, f)
-	report := w.apply(ctx, e, f)
+	ran := w.serviceRuns(ctx)
+	report := w.apply(ctx, e, f, ran)
 	if err := show(e, f, report); err != nil {
 		return err
+	}
+	if ran && !w.serviceRuns(context.WithoutCancel(ctx)) {
+		fmt.Fprintln(e.stderr, "The runner's service was stopped and stays down: it takes no job until an apply ends well.")
 	}
 	return exit(report.ExitCode())
 }
@@ -87,10 +91,14 @@ func (w *wired) await(ctx context.Context, e *env, a applyFlags) error {
 	return w.jobs.Wait(ctx, func(line string) { fmt.Fprintln(e.stderr, clean(line)) })
 }
 
-// apply makes each selected resource so, telling stderr of each step.
-func (w *wired) apply(ctx context.Context, e *env, f *flags) *reconcile.Report {
+// apply makes each selected resource so, telling stderr of each step. A service
+// that ran runs again afterwards, selected or not.
+func (w *wired) apply(ctx context.Context, e *env, f *flags, ran bool) *reconcile.Report {
 	began := time.Now()
 	opt := reconcile.Options{Jobs: w.jobs}
+	if ran {
+		opt.Starter = w.starter
+	}
 	if !f.quiet {
 		opt.Began = func(id reconcile.ID, changes []reconcile.Change) {
 			fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(gist(changes)))

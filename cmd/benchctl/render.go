@@ -161,24 +161,24 @@ func isTerminal(w any) bool {
 	return err == nil
 }
 
-// selected keeps the outcomes' order and drops the kinds that --only leaves out.
+// selected keeps the order of the resources and drops those that --only leaves
+// out, which may name kinds and ids.
 func selected(all []reconcile.Resource, only []string) ([]reconcile.Resource, error) {
 	if len(only) == 0 {
 		return all, nil
 	}
-	var kinds []string
+	var kinds, names []string
 	var some []reconcile.Resource
 	for _, r := range all {
-		id := r.ID()
-		kinds = append(kinds, id.Kind)
-		if slices.Contains(only, id.Kind) || slices.Contains(only, id.String()) {
+		kind, id := r.ID().Kind, r.ID().String()
+		kinds, names = append(kinds, kind), append(names, kind, id)
+		if slices.Contains(only, kind) || slices.Contains(only, id) {
 			some = append(some, r)
 		}
 	}
-	for _, kind := range only {
-		base, _, _ := strings.Cut(kind, "/")
-		if !slices.Contains(kinds, base) {
-			return nil, fmt.Errorf("cannot look only at %q: the kinds of this spec are %s", kind, strings.Join(slices.Compact(kinds), ", "))
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("cannot look only at %q: the kinds of this spec are %s", name, strings.Join(slices.Compact(kinds), ", "))
 		}
 	}
 	return some, nil

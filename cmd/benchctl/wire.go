@@ -20,6 +20,7 @@ type wired struct {
 	machine   *linux.Machine
 	jobs      *jobs.Keeper
 	resources []reconcile.Resource
+	starter   reconcile.Resource // the service, where --only leaves it out
 }
 
 // wire builds the selected resources of a spec. It talks to nobody.
@@ -32,14 +33,16 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	if err := withGitHub(e, f, s, &o); err != nil {
 		return nil, err
 	}
-	all, err := selected(resources.Build(s, o), f.only)
+	all := resources.Build(s, o)
+	some, err := selected(all, f.only)
 	if err != nil {
 		return nil, err
 	}
-	return &wired{
-		spec: s, machine: e.machine, resources: all,
-		jobs: newKeeper(e.machine, resources.Runner(e.machine, s)),
-	}, nil
+	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some}
+	if service := all[len(all)-1]; some[len(some)-1].ID() != service.ID() {
+		w.starter = service
+	}
+	return w, nil
 }
 
 // withGitHub finds credentials and makes a client, unless nobody is to be asked.
@@ -74,10 +77,11 @@ func self() string {
 	return path
 }
 
-// serviceRuns reports whether the runner's service is up.
+// serviceRuns reports whether the runner's service is up, or about to be. Its
+// unit's name is looked up each time, since an apply may change it.
 func (w *wired) serviceRuns(ctx context.Context) bool {
-	u, err := w.machine.Unit(ctx, resources.Unit(w.machine, w.spec))
-	return err == nil && u.ActiveState == "active"
+	u, err := w.machine.Unit(ctx, resources.Runner(w.machine, w.spec).Unit)
+	return err == nil && u.ActiveState != "inactive" && u.ActiveState != "failed"
 }
 
 func (w *wired) close() { w.machine.Close() }
