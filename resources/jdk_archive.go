@@ -89,12 +89,8 @@ func (j jdkArchive) unpack(ctx context.Context, h host.Host, dir string) error {
 		Source: source, SHA256: want, Trust: j.apt.Trust, Dir: dir, Strip: 1,
 		Progress: percent(ctx, "unpacking "+withoutQuery(source)),
 	})
-	var digest *host.DigestError
-	switch {
-	case errors.As(err, &digest) && want == "" && digest.Begins == "":
-		return unpinned(source, "jdk", digest.Have)
-	case err != nil:
-		return fmt.Errorf("cannot install Java %s: %w", j.jdk.Version, err)
+	if err != nil {
+		return unpackError(err, "jdk")
 	}
 	if java := javaCondition(h, dir); java != j.jdk.Version {
 		return fmt.Errorf("cannot install Java %s: %s holds %s; check jdk.archive and jdk.version", j.jdk.Version, withoutQuery(source), inWords(java))

@@ -275,7 +275,7 @@ func TestDigestAcceptedOnceIsHeldTo(t *testing.T) {
 		t.Errorf("recorded %q, want %q", m.Text(trustFile), want)
 	}
 	m.WriteFile("/srv/jdk.tar.gz", jdkTar(t, "21.0.6"))
-	if err := j.Apply(t.Context(), m); err == nil || !strings.Contains(err.Error(), "wanted "+hexDigest([]byte(first))) {
+	if err := j.Apply(t.Context(), m); err == nil || !strings.Contains(err.Error(), "and not "+hexDigest([]byte(first))) {
 		t.Errorf("another file at the same place: %v", err)
 	}
 }

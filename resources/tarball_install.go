@@ -112,16 +112,9 @@ func (t *Tarball) unpack(ctx context.Context, h host.Host, l *tarballLook, stagi
 		Source: source, SHA256: want, Trust: t.Trust, Dir: staging, UID: owner.UID, GID: owner.GID,
 		Progress: percent(ctx, "unpacking runner "+l.want),
 	})
-	var wrong *host.DigestError
 	switch {
-	case errors.As(err, &wrong) && wrong.Begins != "":
-		return done, fmt.Errorf("cannot use %s: it is no archive but begins with %s; check the address, and what stands between here and there", wrong.Source, wrong.Begins)
-	case errors.As(err, &wrong) && wrong.Want == "":
-		return done, unpinned(source, "runner", wrong.Have)
-	case errors.As(err, &wrong):
-		return done, misfit(source, wrong.Have, wrong.Want)
 	case err != nil:
-		return done, err
+		return done, unpackError(err, "runner")
 	case want == "":
 		return done, recordTrust(h, source, done.SHA256)
 	}

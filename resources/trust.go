@@ -53,6 +53,21 @@ func unpinned(source, key, digest string) error {
 
 // misfit is the error about a file that is not the wanted one.
 func misfit(source, have, want string) error {
-	return fmt.Errorf("cannot use %s: it has sha256 %s and not %s; check the spec's digest against its publisher's, and whether the address still serves that version",
+	return fmt.Errorf("cannot use %s: it has sha256 %s and not %s; compare the spec's digest (or the one accepted earlier, in " + trustFile + ") with its publisher's, and see whether the address still serves that version",
 		withoutQuery(source), have, want)
+}
+
+// unpackError says what an archive that was not unpacked is, and what to do.
+// key is where the spec has its digest.
+func unpackError(err error, key string) error {
+	var wrong *host.DigestError
+	switch {
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Begins != "":
+		return fmt.Errorf("cannot use %s: it is no archive but begins with %s; check the address, and what stands between here and there", wrong.Source, wrong.Begins)
+	case wrong.Want == "":
+		return unpinned(wrong.Source, key, wrong.Have)
+	}
+	return misfit(wrong.Source, wrong.Have, wrong.Want)
 }
