@@ -196,11 +196,12 @@ func TestQuietenLeavesNothingOfTheMachinesToStart(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	put(t, root, map[string]fs.FileMode{
-		"/etc/systemd/system/multi-user.target.wants/postgresql.service":   0o644,
-		"/usr/lib/systemd/system/sysinit.target.wants/plymouth.service":    0o644,
-		"/etc/systemd/system/timers.target.wants/apt-daily.timer":          0o644,
-		"/usr/lib/systemd/system/basic.target":                             0o644,
-		"/etc/init.d/legacy":                                               0o755,
+		"/etc/systemd/system/multi-user.target.wants/postgresql.service":       0o644,
+		"/usr/lib/systemd/system/sysinit.target.wants/plymouth.service":        0o644,
+		"/etc/systemd/system/timers.target.wants/apt-daily.timer":              0o644,
+		"/usr/lib/systemd/system/basic.target":                                 0o644,
+		"/usr/share/dbus-1/system-services/org.freedesktop.PackageKit.service": 0o644,
+		"/etc/init.d/legacy": 0o755,
 		"/usr/lib/systemd/system-generators/systemd-fstab-generator":       0o755,
 		"/etc/systemd/system/sockets.target.requires/something.socket":     0o644,
 		"/usr/lib/systemd/system/dbus.service":                             0o644,
@@ -218,7 +219,7 @@ func TestQuietenLeavesNothingOfTheMachinesToStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pattern := range []string{"etc/systemd/system/*.wants/[^a]*", "etc/systemd/system/[^m]*.wants", "usr/lib/systemd/system/*.wants", "etc/systemd/system/*.requires",
-		"usr/lib/systemd/system-generators", "etc/init.d"} {
+		"usr/lib/systemd/system-generators", "etc/init.d", "usr/share/dbus-1/system-services"} {
 		if found, _ := filepath.Glob(filepath.Join(root, pattern)); len(found) > 0 {
 			t.Errorf("left: %v", found)
 		}

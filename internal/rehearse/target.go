@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +36,10 @@ var unitDirs = []string{"etc/systemd/system", "usr/lib/systemd/system", "lib/sys
 var generatorDirs = []string{"etc/systemd/system-generators", "usr/lib/systemd/system-generators", "lib/systemd/system-generators",
 	"usr/local/lib/systemd/system-generators", "etc/init.d", "etc/rc.local"}
 
+// activationDirs name the services that D-Bus starts when somebody calls them,
+// as apt calls PackageKit (dbus-daemon(1)).
+var activationDirs = []string{"usr/share/dbus-1/system-services", "usr/local/share/dbus-1/system-services", "lib/dbus-1/system-services"}
+
 // runnerWants are the links by which a runner's unit starts at boot. Nothing
 // reaches that target in the copy, so they may stay, and are in step if they are.
 const runnerWants = "etc/systemd/system/multi-user.target.wants"
@@ -42,7 +47,7 @@ const runnerWants = "etc/systemd/system/multi-user.target.wants"
 // quieten makes the copy at root boot into Target alone.
 func quieten(root *os.Root) error {
 	var errs []error
-	for _, dir := range generatorDirs {
+	for _, dir := range slices.Concat(generatorDirs, activationDirs) {
 		errs = append(errs, root.RemoveAll(dir))
 	}
 	for _, dir := range unitDirs {
