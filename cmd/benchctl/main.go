@@ -7,12 +7,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
 )
 
 func main() {
+	// A pass makes 7 MiB of garbage in 20 ms. At Go's own 100 that is two
+	// collections, which cost a fifth of the pass and give back nothing.
+	debug.SetGCPercent(200)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, &env{
 		machine: newMachine(), getenv: os.Getenv,
