@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -32,7 +31,7 @@ var paranoidKnob = knob{
 	id:     reconcile.ID{Kind: "sysctl", Name: "kernel.perf_event_paranoid"},
 	files:  "/proc/sys/kernel/perf_event_paranoid",
 	field:  func(string) string { return "value" },
-	enough: atMost,
+	atMost: true,
 }
 
 // knobsOf lowers the spec to a resource for every row there is: a knob that the
@@ -55,11 +54,4 @@ func offeredGovernors(r host.Reader, governor string) ([]string, error) {
 		return nil, nil
 	}
 	return strings.Fields(string(data)), err
-}
-
-// atMost compares numbers; what is no number does not suffice.
-func atMost(have, want string) bool {
-	h, err1 := strconv.Atoi(have)
-	w, err2 := strconv.Atoi(want)
-	return err1 == nil && err2 == nil && h <= w
 }

@@ -123,11 +123,6 @@ func (l launch) expected(r host.Reader) (*expect.Expected, error) {
 	return e, missing
 }
 
-// expected is the knob in the words of the gate.
-func (k Knob) expected() expect.Knob {
-	return expect.Knob{ID: k.id.String(), Files: k.files, Want: k.Want, AtMost: k.enough != nil, Optional: k.Skip}
-}
-
 // hookText is the script for a moment. bash runs it as the runner's user, with
 // the environment of the job, in front of and behind the job's own steps.
 func (l launch) hookText(m moment) string {

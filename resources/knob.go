@@ -2,15 +2,12 @@ package resources
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/expect"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
-	"github.com/SKaiNET-developers/benchctl/internal/originals"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -22,8 +19,8 @@ type knob struct {
 	files string
 	// field names one matched file in a report.
 	field func(path string) string
-	// enough reports whether a value found will do; nil is equality.
-	enough func(have, want string) bool
+	// atMost: a number below the wanted one will do as well.
+	atMost bool
 	// offered, if set, returns the words that the kernel takes for a file, or
 	// nil where it does not say.
 	offered func(r host.Reader, path string) ([]string, error)
@@ -44,90 +41,32 @@ func (k Knob) ID() reconcile.ID { return k.id }
 
 // Diff compares every file of the knob.
 func (k Knob) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) {
-	values, err := k.values(r)
+	settings, err := k.expected().Settings(r)
 	if err != nil {
 		return nil, err
 	}
-	if len(values) == 0 {
+	if len(settings) == 0 {
 		return nil, k.unsupported("there is no " + k.files)
 	}
 	var changes []reconcile.Change
-	for _, v := range values {
-		if k.suffices(v.text) {
+	for _, s := range settings {
+		if k.expected().Suffices(s.Value) {
 			continue
 		}
-		if err := k.takes(r, v.path); err != nil {
+		if err := k.takes(r, s.Path); err != nil {
 			return nil, err
 		}
-		changes = append(changes, reconcile.Change{Field: k.field(v.path), Have: v.text, Want: k.Want})
+		changes = append(changes, reconcile.Change{Field: k.field(s.Path), Have: s.Value, Want: k.Want})
 	}
 	return changes, nil
 }
 
 // Apply writes each file that differs, its original kept first.
-func (k Knob) Apply(_ context.Context, h host.Host) error {
-	values, err := k.values(h)
-	if err != nil {
-		return err
-	}
-	for _, v := range values {
-		if k.suffices(v.text) {
-			continue
-		}
-		if err := originals.Keep(h, k.id.String(), v.path, v.text, time.Now()); err != nil {
-			return err
-		}
-		if err := h.Poke(v.path, k.Want); err != nil {
-			return fmt.Errorf("cannot set %s to %s: %w", v.path, k.Want, err)
-		}
-	}
-	return nil
-}
+func (k Knob) Apply(_ context.Context, h host.Host) error { return k.expected().Set(h) }
 
-// A knobValue is what one file of a knob says.
-type knobValue struct{ path, text string }
-
-// values reads every file of the knob. A policy whose CPUs are all unplugged
-// answers EBUSY or is gone in mid-look; it has no value to be wrong.
-func (k Knob) values(r host.Reader) ([]knobValue, error) {
-	paths, err := r.Glob(k.files)
-	if err != nil {
-		return nil, err
-	}
-	var values []knobValue
-	for _, path := range paths {
-		text, err := readKnob(r, path)
-		switch {
-		case errors.Is(err, syscall.EBUSY), errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("cannot read %s: %w", path, err)
-		}
-		values = append(values, knobValue{path, text})
-	}
-	return values, nil
-}
-
-// readKnob reads one kernel file; of "always [madvise] never" the choice counts.
-func readKnob(r host.Reader, path string) (string, error) {
-	data, err := r.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSpace(string(data))
-	if _, rest, ok := strings.Cut(text, "["); ok {
-		if word, _, ok := strings.Cut(rest, "]"); ok {
-			return word, nil
-		}
-	}
-	return text, nil
-}
-
-func (k Knob) suffices(have string) bool {
-	if k.enough != nil {
-		return k.enough(have, k.Want)
-	}
-	return have == k.Want
+// expected is the knob in the words of the gate, which compares and sets.
+func (k Knob) expected() expect.Knob {
+	return expect.Knob{ID: k.id.String(), Files: k.files, Want: k.Want, AtMost: k.atMost, Optional: k.Skip}
 }
 
 // takes says so when the kernel does not offer the wanted word.
@@ -136,13 +75,8 @@ func (k Knob) takes(r host.Reader, path string) error {
 		return nil
 	}
 	words, err := k.offered(r, path)
-	if err != nil || words == nil {
+	if err != nil || words == nil || slices.Contains(words, k.Want) {
 		return err
-	}
-	for _, w := range words {
-		if w == k.Want {
-			return nil
-		}
 	}
 	return k.unsupported(fmt.Sprintf("%s offers only %s; choose one of these in the spec, or another driver at boot",
 		k.field(path), strings.Join(words, ", ")))

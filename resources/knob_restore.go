@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/SKaiNET-developers/benchctl/internal/expect"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/originals"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -19,15 +21,18 @@ var _ reconcile.Resource = Released{}
 // ID names the knob.
 func (k Released) ID() reconcile.ID { return k.id }
 
-// Diff looks for originals that were not given back.
+// Diff looks for originals that were not given back. A file that is not there
+// now, such as that of an unplugged CPU, has nothing to be given back to; its
+// original is kept until it has.
 func (k Released) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) {
 	book, err := originals.Load(r)
 	if err != nil {
 		return nil, err
 	}
+	here, absent := k.paths(r, book)
 	var changes []reconcile.Change
-	for _, path := range book.Of(k.id.String()) {
-		have, err := readKnob(r, path)
+	for _, path := range here {
+		have, err := expect.Value(r, path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read %s, whose original was %s: %w", path, book[path].Value, err)
 		}
@@ -35,12 +40,33 @@ func (k Released) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, er
 			changes = append(changes, reconcile.Change{Field: k.field(path), Have: have, Want: book[path].Value + " (its original)"})
 		}
 	}
-	return changes, nil
+	if len(absent) > 0 {
+		err = reconcile.Tolerate(fmt.Errorf("%w: the original of %s is kept until it is there again", reconcile.ErrUnknown, strings.Join(absent, ", ")))
+	}
+	return changes, err
+}
+
+// paths are the files whose originals the knob left, by whether they have a
+// value now.
+func (k Released) paths(r host.Reader, book originals.Book) (here, absent []string) {
+	for _, path := range book.Of(k.id.String()) {
+		if _, err := expect.Value(r, path); expect.IsAbsent(err) {
+			absent = append(absent, path)
+		} else {
+			here = append(here, path)
+		}
+	}
+	return here, absent
 }
 
 // Apply gives the originals back.
 func (k Released) Apply(_ context.Context, h host.Host) error {
-	_, err := restoreKnob(h, k.id.String())
+	book, err := originals.Load(h)
+	if err != nil {
+		return err
+	}
+	here, _ := k.paths(h, book)
+	_, err = restore(h, book, here)
 	return err
 }
 
@@ -53,16 +79,16 @@ func RestoreKnobs(h host.Host) ([]reconcile.Outcome, error) {
 	}
 	var outcomes []reconcile.Outcome
 	for _, kind := range book.Kinds() {
-		outcomes = append(outcomes, restored(h, kind))
+		outcomes = append(outcomes, restored(h, book, kind))
 	}
 	return outcomes, nil
 }
 
-func restored(h host.Host, kind string) reconcile.Outcome {
+func restored(h host.Host, book originals.Book, kind string) reconcile.Outcome {
 	var id reconcile.ID
 	_ = id.UnmarshalText([]byte(kind)) // it never fails
 	o := reconcile.Outcome{ID: id, Kind: id.Kind, Status: reconcile.Unchanged}
-	o.Changes, o.Err = restoreKnob(h, kind)
+	o.Changes, o.Err = restore(h, book, book.Of(kind))
 	if len(o.Changes) > 0 {
 		o.Status = reconcile.Changed
 	}
@@ -72,16 +98,12 @@ func restored(h host.Host, kind string) reconcile.Outcome {
 	return o
 }
 
-// restoreKnob works from the book alone, so that a knob that left the spec is
-// given back too. An original is forgotten only after it was read back.
-func restoreKnob(h host.Host, kind string) ([]reconcile.Change, error) {
-	book, err := originals.Load(h)
-	if err != nil {
-		return nil, err
-	}
+// restore works from the book alone, so that a knob that left the spec is given
+// back too. An original is forgotten only after it was read back.
+func restore(h host.Host, book originals.Book, paths []string) ([]reconcile.Change, error) {
 	var changes []reconcile.Change
 	var errs []error
-	for _, path := range book.Of(kind) {
+	for _, path := range paths {
 		change, err := restoreFile(h, path, book[path].Value)
 		if err != nil {
 			errs = append(errs, err)
@@ -97,7 +119,7 @@ func restoreFile(h host.Host, path, original string) ([]reconcile.Change, error)
 	fail := func(why any) error {
 		return fmt.Errorf("cannot give %s its original %s back: %v", path, original, why)
 	}
-	have, err := readKnob(h, path)
+	have, err := expect.Value(h, path)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -107,7 +129,7 @@ func restoreFile(h host.Host, path, original string) ([]reconcile.Change, error)
 	if err := h.Poke(path, original); err != nil {
 		return nil, fail(err)
 	}
-	if now, err := readKnob(h, path); err != nil || now != original {
+	if now, err := expect.Value(h, path); err != nil || now != original {
 		return nil, fail(fmt.Sprintf("it reads %q afterwards", now))
 	}
 	return []reconcile.Change{{Field: path, Have: have, Want: original}}, nil

@@ -142,6 +142,28 @@ func TestReleased(t *testing.T) {
 	}
 }
 
+// A CPU that was unplugged, or a driver that is gone, stops nothing: the original
+// waits in the book.
+func TestReleasedWaitsForWhatIsGone(t *testing.T) {
+	t.Parallel()
+	m := machine(t, "amd-pstate-epp")
+	if err := governor("performance").Apply(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(m.Path(policies + "policy1")); err != nil {
+		t.Fatal(err)
+	}
+	outcome := reconcile.Apply(t.Context(), m, []reconcile.Resource{Released{governorKnob}}, reconcile.Options{Jobs: reconcile.NoJobs{}})[0]
+	if outcome.Status != reconcile.Changed || say(outcome.Changes) != "policy0: performance -> powersave (its original)" ||
+		!reconcile.IsTolerated(outcome.Err) || !strings.Contains(outcome.Error, policies+"policy1/scaling_governor is kept") {
+		t.Errorf("got %+v", outcome)
+	}
+	book, err := originals.Load(m)
+	if err != nil || len(book) != 1 || book[policies+"policy1/scaling_governor"].Value != "powersave" {
+		t.Errorf("%v, %v", book, err)
+	}
+}
+
 // firmware is a machine whose driver takes a governor and ignores it.
 type firmware struct{ *hosttest.Machine }
 

@@ -42,17 +42,6 @@ type Runner struct {
 	Dir  string `json:"dir"`
 }
 
-// A Knob is a kernel setting with the value that it must have.
-type Knob struct {
-	ID    string `json:"id"`    // of the resource, such as cpufreq
-	Files string `json:"files"` // a pattern; each file that it matches counts
-	Want  string `json:"want"`
-	// AtMost: a number below Want will do as well.
-	AtMost bool `json:"at_most,omitempty"`
-	// Optional: a host without such files, or one that refuses the value, passes.
-	Optional bool `json:"optional,omitempty"`
-}
-
 // Encode is the file's text.
 func (e *Expected) Encode() ([]byte, error) {
 	text, err := json.MarshalIndent(e, "", "  ")

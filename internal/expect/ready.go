@@ -2,7 +2,6 @@ package expect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
-	"github.com/SKaiNET-developers/benchctl/internal/originals"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -35,7 +33,7 @@ func Ready(ctx context.Context, h host.Host) error {
 		if err := k.await(ctx, h); err != nil {
 			return err
 		}
-		if err := k.set(h); err != nil && !k.Optional {
+		if err := k.Set(h); err != nil && !k.Optional {
 			return err
 		}
 	}
@@ -123,27 +121,6 @@ func (k Knob) await(ctx context.Context, r host.Reader) error {
 		}
 	}
 	return nil
-}
-
-// set writes each file that differs, its original kept first.
-func (k Knob) set(h host.Host) error {
-	settings, err := k.read(h)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, s := range settings {
-		if k.suffices(s.value) {
-			continue
-		}
-		if err := originals.Keep(h, k.ID, s.path, s.value, time.Now()); err != nil {
-			return err
-		}
-		if err := h.Poke(s.path, k.Want); err != nil {
-			errs = append(errs, fmt.Errorf("cannot set %s to %s: %w", s.path, k.Want, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func sentence(changes []reconcile.Change) string {
