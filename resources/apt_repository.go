@@ -143,8 +143,8 @@ func (p *aptRepository) addKey(ctx context.Context, h host.Host) error {
 	return h.Replace(jdkKeyring, key, host.Perm{Mode: 0o644})
 }
 
-func (p *aptRepository) fetchKey(ctx context.Context, r host.Reader) ([]byte, error) {
-	data, err := fetch(ctx, r, p.Key, maxKey)
+func (p *aptRepository) fetchKey(ctx context.Context, h host.Host) ([]byte, error) {
+	data, err := h.Fetch(ctx, p.Key, maxKey, false)
 	if err != nil {
 		return nil, err
 	}

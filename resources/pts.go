@@ -157,7 +157,7 @@ func (p PTS) stage(ctx context.Context, h host.Host) error {
 		want = trustedDigest(h, source)
 	}
 	reconcile.Progress(ctx)("fetching " + withoutQuery(source))
-	deb, err := fetch(ctx, h, source, maxDeb)
+	deb, err := h.Fetch(ctx, source, maxDeb, want != "")
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// Package archive installs a tar.gz in one pass: what comes from the network or
+// Package archive fetches files, and installs a tar.gz in one pass: what comes from the network or
 // a file is hashed, inflated and unpacked at the same time, into a directory
 // that nobody uses until the digest matched.
 //
@@ -56,7 +56,7 @@ func Install(ctx context.Context, a host.Archive) (host.Unpacked, error) {
 		return err
 	})
 	if err != nil {
-		return host.Unpacked{}, fmt.Errorf("cannot unpack %s: %w", plain(a.Source), err)
+		return host.Unpacked{}, fmt.Errorf("cannot unpack %s: %w", host.Printable(a.Source), err)
 	}
 	return done, nil
 }

@@ -98,7 +98,9 @@ var client = &http.Client{
 		case len(via) > 10:
 			return fmt.Errorf("%w: more than ten times", errRedirect)
 		case next.URL.Scheme != "https" && via[0].URL.Scheme == "https":
-			return fmt.Errorf("%w: from https to %s", errRedirect, plain(next.URL.String()))
+			return fmt.Errorf("%w: from https to %s", errRedirect, host.Printable(next.URL.String()))
+		case next.URL.Scheme != "https" && loopback(via[0].URL) && !loopback(next.URL):
+			return fmt.Errorf("%w: from this machine to %s", errRedirect, host.Printable(next.URL.String()))
 		}
 		return nil
 	},
@@ -191,16 +193,6 @@ func (s *source) broken(err error, came int64) error {
 func loopback(u *url.URL) bool {
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// plain is a source without what could be a secret in it: user, password and
-// query.
-func plain(name string) string {
-	u, err := url.Parse(name)
-	if err != nil || u.Host == "" {
-		return name
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // bare takes off what the sentence around says already, and the URL in

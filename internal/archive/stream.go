@@ -93,7 +93,7 @@ func (in *intake) digest() string { return hex.EncodeToString(in.sum.Sum(nil)) }
 
 // digestError describes the source as not being what was wanted.
 func (in *intake) digestError(want string) error {
-	e := &host.DigestError{Source: plain(in.src.name), Have: in.digest(), Want: want}
+	e := &host.DigestError{Source: host.Printable(in.src.name), Have: in.digest(), Want: want}
 	if !bytes.HasPrefix(in.start, []byte{0x1f, 0x8b}) {
 		e.Begins = strconv.QuoteToASCII(string(in.start))
 	}

@@ -66,6 +66,11 @@ type Host interface {
 	// is not there is no error.
 	Remove(path string) error
 	RemoveAll(path string) error
+	// Fetch returns the whole of a small file from an http or https URL or
+	// an absolute path; one of more than most bytes is an error. Without a
+	// digest that the caller knows (pinned), only what nobody else can
+	// alter is taken.
+	Fetch(ctx context.Context, source string, most int64, pinned bool) ([]byte, error)
 	// Unpack installs a tar.gz into a new directory, on the disk when it
 	// returns. On any error, *DigestError included, that directory is not there.
 	Unpack(ctx context.Context, a Archive) (Unpacked, error)

@@ -1,6 +1,9 @@
 package host
 
-import "fmt"
+import (
+	"fmt"
+	"net/url"
+)
 
 // An Archive is a tar.gz and where its contents are to lie.
 type Archive struct {
@@ -49,4 +52,14 @@ func (e *DigestError) Error() string {
 		return fmt.Sprintf("nothing says which digest %s should have; it has sha256 %s%s", e.Source, e.Have, looks)
 	}
 	return fmt.Sprintf("%s is not the wanted file: it has sha256 %s%s, wanted %s", e.Source, e.Have, looks, e.Want)
+}
+
+// Printable is a source without what could be a secret in it: user, password
+// and query.
+func Printable(source string) string {
+	u, err := url.Parse(source)
+	if err != nil || u.Host == "" {
+		return source
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
