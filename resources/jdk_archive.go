@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -114,16 +115,19 @@ func inWords(java string) string {
 	return "no JDK at its top (" + java + ")"
 }
 
-// percent reports a tenth at a time.
+// percent reports now and then how far something long has come.
 func percent(ctx context.Context, what string) func(done, total int64) {
-	say, next := reconcile.Progress(ctx), int64(0)
+	say, told := reconcile.Progress(ctx), time.Now()
 	return func(done, total int64) {
-		if total > 0 && done*10/total >= next {
-			next = done*10/total + 1
+		if total > 0 && time.Since(told) > progressEvery {
+			told = time.Now()
 			say(fmt.Sprintf("%s: %d %%", what, done*100/total))
 		}
 	}
 }
+
+// progressEvery is how long a person watches a silent screen before wondering.
+const progressEvery = 3 * time.Second
 
 func orAbsent(s string) string {
 	if s == "" {

@@ -31,6 +31,7 @@ const (
 func newLaneHost(t *testing.T) *hosttest.Machine {
 	t.Helper()
 	m := hosttest.New(t, laneHost)
+	m.WriteFile(laneDir+"/.runner", "{}")
 	if err := os.Symlink("bin.2.336.0", m.Path(laneDir+"/bin")); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,9 @@ import (
 // difference: nothing here changes an exit code.
 func Notes(r host.Reader, s *spec.Spec) []string {
 	var notes []string
+	if s.Runner.URL.Owner == "OWNER" {
+		notes = append(notes, "runner.url: "+s.Runner.URL.Text+" is the examples' placeholder; write your own")
+	}
 	if s.Schedule != nil {
 		notes = append(notes, "schedule: this version has no agent yet, so nothing runs by itself; run benchctl apply by hand or from a timer")
 	}
@@ -24,4 +27,15 @@ func Notes(r host.Reader, s *spec.Spec) []string {
 		notes = append(notes, "service.needs: containers takes most of the sandbox away: exposure 6 to 8.5 of 10, instead of less than 2.5")
 	}
 	return notes
+}
+
+// Registered reports whether the runner was registered, as far as its own
+// files say: without credentials there is no way on from where it was not.
+func Registered(r host.Reader, s *spec.Spec) bool {
+	for _, name := range []string{".runner", ".runner_migrated"} {
+		if _, err := r.Lstat(s.InstallDir + "/" + name); err == nil {
+			return true
+		}
+	}
+	return false
 }

@@ -40,6 +40,9 @@ func (s service) Apply(ctx context.Context, h host.Host) error {
 	if u.ActiveState == "active" {
 		return nil
 	}
+	if !Registered(h, s.spec) {
+		return fmt.Errorf("cannot start %s: the runner is not registered; run benchctl apply with credentials and without --only", name)
+	}
 	if err := h.Systemd().ResetFailed(ctx, name); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func unpinned(source, key, digest string) error {
 
 // misfit is the error about a file that is not the wanted one.
 func misfit(source, have, want string) error {
-	return fmt.Errorf("cannot use %s: it has sha256 %s and not %s; compare the spec's digest (or the one accepted earlier, in " + trustFile + ") with its publisher's, and see whether the address still serves that version",
+	return fmt.Errorf("cannot use %s: it has sha256 %s and not %s; compare the spec's digest (or the one accepted earlier, in "+trustFile+") with its publisher's, and see whether the address still serves that version",
 		withoutQuery(source), have, want)
 }
 

@@ -54,7 +54,7 @@ func (l *loader) scope(f *field, u *url.URL) URL {
 	host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
 	base := u.Scheme + "://" + host
 	if host == "www.github.com" || host == "api.github.com" {
-		l.fault(f, "did you mean https://github.com"+u.Path+"?", "%s is not where runners are registered", host)
+		l.fault(f, "did you mean https://github.com"+strings.TrimPrefix(u.Path, "/repos")+"?", "%s is not where runners are registered", host)
 		return URL{}
 	}
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")

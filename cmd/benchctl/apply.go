@@ -34,7 +34,7 @@ func newApply(e *env, f *flags) *cobra.Command {
 		Long: `Make this host what the spec says: look at each resource in order, change what
 differs, and look again. While a job runs nothing is touched (exit code 3).
 A second apply changes nothing.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return apply(cmd.Context(), e, f, a) },
 	}
 	fs := cmd.Flags()
@@ -66,6 +66,9 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	}
 	defer release()
 	if err := w.await(ctx, e, a); err != nil {
+		return err
+	}
+	if err := w.cannotRegister(); err != nil {
 		return err
 	}
 	if ok, err := confirm(ctx, e, f, a, w); err != nil || !ok {

@@ -18,7 +18,7 @@ func newDiff(e *env, f *flags) *cobra.Command {
 		Short: "Show what differs between this host and the spec",
 		Long: `Show what differs between this host and the spec, field by field. Nothing at all
 is changed, so it may run at any time, during a job too.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return diff(cmd.Context(), e, f) },
 	}
 }
@@ -39,9 +39,20 @@ func diff(ctx context.Context, e *env, f *flags) error {
 		return err
 	}
 	if !f.quiet && f.output == "text" && report.ExitCode() == reconcile.ExitDiffers {
-		fmt.Fprintf(e.stderr, "benchctl apply -f %s makes it so.\n", f.file)
+		fmt.Fprintln(e.stderr, next(f))
 	}
 	return exit(report.ExitCode())
+}
+
+// next is what to type after a diff.
+func next(f *flags) string {
+	switch f.file {
+	case defaultFile:
+		return "benchctl apply makes it so."
+	case "-":
+		return "benchctl apply makes it so, with the spec in a file."
+	}
+	return "benchctl apply -f " + f.file + " makes it so."
 }
 
 // diff looks at every selected resource.
@@ -58,6 +69,9 @@ func (w *wired) notes(e *env, f *flags) {
 	}
 	for _, note := range resources.Notes(w.machine, w.spec) {
 		fmt.Fprintln(e.stderr, "note:", clean(note))
+	}
+	if w.mute && !resources.Registered(w.machine, w.spec) {
+		fmt.Fprintln(e.stderr, "note: apply will register the runner, which takes credentials, and none are set: GITHUB_TOKEN or GH_RUNNER_TOKEN")
 	}
 }
 

@@ -19,7 +19,7 @@ func newReady(e *env, _ *flags) *cobra.Command {
 wait a bounded time for drivers that are still loading, and verify. The runner's
 unit runs this before each start, and does not start when it fails. It takes no
 lock and talks to nobody.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needRoot("set the knobs"); err != nil {
 				return err
@@ -37,7 +37,7 @@ func newGate(e *env, _ *flags) *cobra.Command {
 		Long: `Check that the host is what the last apply compiled into
 ` + expect.Current + `. The runner's hooks call this around each job, without
 privileges; what is found goes to the job's summary.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return gate(e, job) },
 	}
 	cmd.Flags().StringVar(&job, "job", "started", "the moment: started or completed")
@@ -47,6 +47,9 @@ privileges; what is found goes to the job's summary.`,
 // gate reports on the host as a job sees it. Exit code 2 says that it is not
 // as wanted; what follows from that is for the hook to decide.
 func gate(e *env, job string) error {
+	if job != "started" && job != "completed" {
+		return fmt.Errorf("cannot gate a job that has %q: --job is started or completed", job)
+	}
 	want, err := expect.Load(e.machine, expect.Current)
 	if err != nil {
 		return err

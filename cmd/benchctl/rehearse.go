@@ -22,7 +22,7 @@ and three ways of drift corrected. Then everything is thrown away.
 
 Nothing on this machine is changed. Secrets are not in the copy, and it reaches
 nothing but the stand-in and, through it, apt's mirrors. No credentials needed.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearsal(cmd.Context(), e, f, o) },
 	}
 	fs := cmd.Flags()

@@ -66,13 +66,21 @@ func (p *printer) outcome(o reconcile.Outcome) {
 		head += "  " + string(o.Status)
 	}
 	for _, effect := range o.Effects {
-		head += "  [" + string(effect) + "]"
+		head += "  [" + effectWords[effect] + "]"
 	}
 	fmt.Fprintln(p.w, head)
 	p.changes(o.Changes)
 	if o.Error != "" {
 		fmt.Fprintln(p.w, indent(o.Error))
 	}
+}
+
+// effectWords say what a change brings about, without the risk that a restart of
+// the runner is taken for one of the machine.
+var effectWords = map[reconcile.Effect]string{
+	reconcile.Restart:    "restarts the runner",
+	reconcile.Reregister: "registers at GitHub",
+	reconcile.Reboot:     "after a reboot",
 }
 
 // changes prints fields in a column, each with what it is and what it should be.

@@ -17,7 +17,7 @@ func newRevert(e *env, f *flags) *cobra.Command {
 		Long: `Give every kernel knob that benchctl ever changed back the value that it had
 before, exactly, and take the knobs out of what the service checks when it
 starts. The next apply sets them again.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return revert(cmd.Context(), e, f) },
 	}
 }

@@ -110,11 +110,23 @@ machine and changes nothing.`,
 		}
 		return nil
 	}
+	root.Version = version
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes)
 	for _, verb := range verbs {
 		root.AddCommand(verb(e, f))
 	}
 	return root
+}
+
+// noArgs refuses arguments, and knows what people mean by one.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot take the argument %q: a spec is named with -f, as in %s -f %s", args[0], cmd.CommandPath(), args[0])
 }
 
 // verbs is every verb there is, in the order of a host's life.

@@ -18,7 +18,7 @@ func newValidate(e *env, f *flags) *cobra.Command {
 		Short: "Check a spec and show every problem in it",
 		Long: `Check a spec without looking at the host: every problem at once, each with its
 line, its column and a next step. Warnings do not change the exit code.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return validate(e, f) },
 	}
 }
@@ -44,7 +44,11 @@ func validate(e *env, f *flags) error {
 		return exit(reconcile.ExitError)
 	}
 	if f.output == "text" && !f.quiet {
-		fmt.Fprintf(e.stderr, "%s is valid.\n", f.file)
+		name := f.file
+		if name == "-" {
+			name = "Standard input"
+		}
+		fmt.Fprintf(e.stderr, "%s is valid.\n", name)
 	}
 	return nil
 }
@@ -55,7 +59,7 @@ func newSchema(e *env, _ *flags) *cobra.Command {
 		Short: "Print the JSON schema of runner.yaml",
 		Long: `Print the JSON schema of runner.yaml: every key with its description, for an
 editor's completion and for reading.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := e.stdout.Write(schema.JSON())
 			return err

@@ -15,7 +15,7 @@ func newVersion(e *env, f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the commit and how it was built",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			commit, at := build()
 			if f.output == "json" {

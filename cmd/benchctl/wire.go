@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
@@ -21,6 +23,7 @@ type wired struct {
 	jobs      *jobs.Keeper
 	resources []reconcile.Resource
 	starter   reconcile.Resource // the service, where --only leaves it out
+	mute      bool               // no credentials: nothing can be registered
 }
 
 // wire builds the selected resources of a spec. It talks to nobody.
@@ -39,6 +42,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 		return nil, err
 	}
 	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some}
+	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	if service := all[len(all)-1]; some[len(some)-1].ID() != service.ID() {
 		w.starter = service
 	}
@@ -75,6 +79,17 @@ func self() string {
 		return real
 	}
 	return path
+}
+
+// cannotRegister says so before anything is changed: a runner that has to be
+// registered, and nothing to register it with.
+func (w *wired) cannotRegister() error {
+	wants := slices.ContainsFunc(w.resources, func(r reconcile.Resource) bool { return r.ID().Kind == "config" })
+	if !wants || !w.mute || resources.Registered(w.machine, w.spec) {
+		return nil
+	}
+	return fmt.Errorf("cannot register the runner: there are no credentials; set GITHUB_TOKEN, or GH_RUNNER_TOKEN with a token from the page of new runners at %s; nothing was changed",
+		w.spec.Runner.URL.Text)
 }
 
 // serviceRuns reports whether the runner's service is up, or about to be. Its
