@@ -119,7 +119,11 @@ func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 	}
 	begun := time.Now()
 	o := look(ctx, p.host, res)
-	if o.Status == Pending {
+	switch {
+	case ctx.Err() != nil && o.Status != Unchanged:
+		o.Status = Failed
+		o.note(fmt.Errorf("interrupted before anything of it was changed (%w); apply again to go on", ctx.Err()))
+	case o.Status == Pending:
 		o = p.change(ctx, res, o)
 	}
 	o.Elapsed = Milliseconds(time.Since(begun))
@@ -128,11 +132,6 @@ func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 
 // change applies what look found, with jobs kept away for as long as it takes.
 func (p *pass) change(ctx context.Context, res Resource, o Outcome) Outcome {
-	if ctx.Err() != nil {
-		o.Status = Failed
-		o.note(fmt.Errorf("interrupted before it was changed (%w); apply again to go on", ctx.Err()))
-		return o
-	}
 	release, err := p.quiet(ctx, res, o)
 	if err != nil {
 		o.Status = Failed

@@ -77,6 +77,26 @@ func TestPrepareComesBeforeTheStop(t *testing.T) {
 	}
 }
 
+// Interrupted, an apply changes nothing more and says so, whatever a look with
+// a dead context came to.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	var log []string
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := Apply(ctx, hosttest.New(t, ""), []Resource{
+		&fake{kind: "a", want: "1", log: &log}, &fake{kind: "b", diffErr: context.Canceled, log: &log}, &fake{kind: "c", log: &log},
+	}, Options{Jobs: fakeJobs{&log, ""}})
+	for i, want := range []Status{Failed, Failed, Unchanged} {
+		if got[i].Status != want || (want == Failed) != strings.Contains(got[i].Error, "interrupted before") {
+			t.Errorf("got %+v", got[i])
+		}
+	}
+	if s := strings.Join(log, " "); s != "idle?" {
+		t.Errorf("did %q", s)
+	}
+}
+
 // A service that was stopped is started again although nobody asked for its
 // resource; one that was not stopped is left alone, and a half-made host starts
 // none.
