@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -81,8 +82,30 @@ type foundUnit struct {
 }
 
 // unitsOf returns the units of the runner in installDir, whoever wrote them,
-// sorted. Only root can put a file there; a link, such as a mask, says nothing.
+// sorted.
 func unitsOf(r host.Reader, installDir string) []foundUnit {
+	return slices.DeleteFunc(runnerUnits(r), func(u foundUnit) bool { return u.keys["WorkingDirectory"] != unitText(installDir) })
+}
+
+// Rival is an error if benchctl looks after another runner on this host. What
+// the two share (knobs, packages, hooks) would be changed for one during the
+// jobs of the other, and their jobs would spoil each other's numbers.
+func Rival(r host.Reader, s *spec.Spec) error {
+	own := unitName(s.Runner.URL, runnerName(r, s))
+	for _, u := range runnerUnits(r) {
+		dir := u.keys["WorkingDirectory"]
+		if u.keys["RunnerTemplate"] == "" || u.name == own || dir == unitText(s.InstallDir) {
+			continue
+		}
+		return fmt.Errorf("cannot look after a runner in %s: benchctl looks after another one on this host, %s in %s, and a benchmark host has one; use that one's spec, or end it with: systemctl disable --now %s && rm %s/%s",
+			s.InstallDir, u.keys["Runner"], dir, u.name, unitDir, u.name)
+	}
+	return nil
+}
+
+// runnerUnits returns the units of all runners of the host, sorted. Only root can
+// put a file there; a link, such as a mask, says nothing.
+func runnerUnits(r host.Reader) []foundUnit {
 	paths, _ := r.Glob(unitPattern) // the pattern is well-formed
 	var units []foundUnit
 	for _, path := range paths {
@@ -93,9 +116,7 @@ func unitsOf(r host.Reader, installDir string) []foundUnit {
 		if err != nil {
 			continue
 		}
-		if keys := unitKeys(string(text)); keys["WorkingDirectory"] == unitText(installDir) {
-			units = append(units, foundUnit{strings.TrimPrefix(path, unitDir+"/"), keys})
-		}
+		units = append(units, foundUnit{strings.TrimPrefix(path, unitDir+"/"), unitKeys(string(text))})
 	}
 	return units
 }

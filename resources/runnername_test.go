@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -75,5 +77,35 @@ func TestRunnerNameFitsGitHub(t *testing.T) {
 	m.WriteFile(unitDir+"/actions.runner.x.y.service", "[Service]\nWorkingDirectory="+laneDir+"\n[X-Benchctl]\nRunner=../../x\nRunnerTemplate={hostname}-bench\n")
 	if got := runnerName(m, s); !strings.HasPrefix(got, "hhh") {
 		t.Errorf("a hostile record gives %q", got)
+	}
+}
+
+// Two runners share the knobs, the packages and the hooks, and law 5 knows of
+// the jobs of one.
+func TestOneRunnerForOneHost(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("a unit file that belongs to root takes root")
+	}
+	m, s := newLaneHost(t), laneSpec()
+	text, err := newLaunch(s).unit(m, "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.WriteFile(unitDir+"/"+laneUnit, text)
+	m.WriteFile(unitDir+"/actions.runner.octo.by-hand.service", "[Service]\nWorkingDirectory=/srv/by-hand\n")
+	if err := Rival(m, s); err != nil {
+		t.Errorf("its own unit, and one of nobody's: %v", err)
+	}
+	renamed, moved, other := laneSpec(), laneSpec(), laneSpec()
+	renamed.Runner.Name = "another"
+	moved.InstallDir = "/srv/elsewhere"
+	other.Runner.Name, other.InstallDir = "another", "/srv/elsewhere"
+	if err := errors.Join(Rival(m, renamed), Rival(m, moved)); err != nil {
+		t.Errorf("one runner with another name or in another place: %v", err)
+	}
+	err = Rival(m, other)
+	if err == nil || !strings.Contains(err.Error(), "box-bench in "+s.InstallDir) || !strings.Contains(err.Error(), "systemctl disable --now "+laneUnit) {
+		t.Errorf("another runner: %v", err)
 	}
 }

@@ -28,6 +28,9 @@ type wired struct {
 
 // wire builds the selected resources of a spec. It talks to nobody.
 func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
+	if err := resources.Rival(e.machine, s); err != nil {
+		return nil, err
+	}
 	o := resources.Options{
 		Host: e.machine, Getenv: e.getenv, Self: self(),
 		Offline: f.offline, Attended: a.attended, Applying: a.applying,
