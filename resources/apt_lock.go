@@ -89,7 +89,7 @@ func (a *Apt) waitForLock(ctx context.Context, r host.Reader) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cannot change packages: %s holds apt's lock: %w", holder, ctx.Err())
+			return fmt.Errorf("cannot change packages: %s holds apt's lock, and the wait was cut short (%w); apply again when it is done", holder, ctx.Err())
 		case <-time.After(250 * time.Millisecond):
 		}
 	}

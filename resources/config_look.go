@@ -25,6 +25,7 @@ type view struct {
 	broken string // why there is no registration that works, or ""
 	gone   bool   // it is absent here, or GitHub says 404 while its list answers
 	blind  error  // what could not be seen; wraps ErrUnknown
+	failed error  // why, in GitHub's words alone
 }
 
 // look makes a view. Its own errors are about this host or the spec alone.
@@ -66,7 +67,7 @@ func (c *Config) lookAtGitHub(ctx context.Context, v *view) {
 	}
 	all, err := c.GitHub.Runners(ctx, c.Name)
 	if err != nil {
-		v.blind = unseen(err)
+		v.unseen(err)
 		return
 	}
 	for i := range all {
@@ -100,7 +101,7 @@ func (c *Config) lookForID(ctx context.Context, v *view) {
 			v.broken = fmt.Sprintf("id %d here, but GitHub has %s", id, describe(v.namesake))
 		}
 	case err != nil:
-		v.blind = unseen(err)
+		v.unseen(err)
 	case strings.EqualFold(found.Name, v.local.Name) || strings.EqualFold(found.Name, c.Name):
 		v.remote = &found
 	default:
@@ -111,7 +112,7 @@ func (c *Config) lookForID(ctx context.Context, v *view) {
 func (c *Config) lookForGroup(ctx context.Context, v *view) {
 	groups, err := c.GitHub.Groups(ctx)
 	if err != nil {
-		v.blind = unseen(err)
+		v.unseen(err)
 		return
 	}
 	v.groups = groups
@@ -157,8 +158,10 @@ func (c *Config) unasked() error {
 	return reconcile.Tolerate(fmt.Errorf("%w: labels and registration at GitHub were not looked at, for want of API credentials; set GITHUB_TOKEN, or github.tokenFile in the spec", reconcile.ErrUnknown))
 }
 
-// unseen says that GitHub was asked and gave no answer.
-func unseen(err error) error { return fmt.Errorf("%w: %w", reconcile.ErrUnknown, err) }
+// unseen notes that GitHub was asked and gave no answer.
+func (v *view) unseen(err error) {
+	v.failed, v.blind = err, fmt.Errorf("%w: %w", reconcile.ErrUnknown, err)
+}
 
 func describe(r *actions.Runner) string {
 	return fmt.Sprintf("a runner %s with id %d, %s", plain(r.Name), r.ID, plain(r.Status))

@@ -19,7 +19,7 @@ func (c *Config) obstacle(v *view, changes []reconcile.Change) error {
 	case c.Token == "" && c.GitHub == nil:
 		return fmt.Errorf("cannot register the runner: there are no credentials; set GITHUB_TOKEN, or GH_RUNNER_TOKEN with the token from %s/new", c.page())
 	case c.Token == "" && v.blind != nil:
-		return fmt.Errorf("cannot register the runner: %w", v.blind)
+		return fmt.Errorf("cannot register the runner: %w", v.failed)
 	case v.namesake != nil && !c.ours(v) && !c.TakeOver:
 		return fmt.Errorf("cannot register %s at %s: GitHub has %s, which this host did not make; give runner.name another value, delete that runner on %s, or replace it with --take-over",
 			c.Name, c.URL.Text, describe(v.namesake), c.page())

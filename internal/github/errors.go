@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -135,7 +136,7 @@ func say(format string, args ...any) *sentence {
 func (c *Client) said(e *gh.ErrorResponse) string {
 	text := e.Message
 	for _, more := range e.Errors {
-		text += " " + strings.TrimSpace(more.Message+" "+more.Field+" "+more.Code)
+		text += ": " + strings.TrimSpace(more.Field+" "+cmp.Or(more.Message, more.Code))
 	}
 	if text = tidy(c.scrub(text)); text == "" {
 		return ""

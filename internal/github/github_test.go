@@ -187,7 +187,7 @@ func TestAnswersBecomeSentences(t *testing.T) {
 		"no permission":   {403, nil, `{"message":"Resource not accessible by personal access token"}`, []string{"403: Resource not accessible", "Administration: write"}},
 		"not found":       {404, nil, `{"message":"Not Found"}`, []string{"no such thing", "may not see it", "runner.url", "Administration: write"}},
 		"conflict":        {409, nil, `{"message":"Already exists"}`, []string{"409: Already exists"}},
-		"refused":         {422, nil, `{"message":"Bad request","errors":[{"resource":"Runner","field":"name","code":"custom","message":"is still running a job"}]}`, []string{"422: Bad request is still running a job"}},
+		"refused":         {422, nil, `{"message":"Bad request","errors":[{"resource":"Runner","field":"name","code":"custom","message":"is still running a job"}]}`, []string{"422: Bad request: name is still running a job"}},
 		"too many":        {429, map[string]string{"Retry-After": "3600"}, `{}`, []string{"429", "run again after"}},
 		"rate limit":      {403, map[string]string{"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": fmt.Sprint(reset.Unix())}, `{"message":"API rate limit exceeded"}`, []string{"rate limit of 5000", reset.UTC().Format("15:04:05 UTC")}},
 		"secondary":       {403, map[string]string{"Retry-After": "3600"}, `{"message":"slow","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`, []string{"secondary rate limit", "run again after"}},
