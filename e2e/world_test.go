@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
+	"github.com/SKaiNET-developers/benchctl/internal/standin/openapi"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -25,7 +27,19 @@ const (
 	repository = "SKaiNET-developers/SKaiNET"
 	apiToken   = "canary-api-token-3f1c0d"
 	runnerPin  = "2.336.0"
+	runnerName = "bench7-bench"
+	runnerUnit = "actions.runner.SKaiNET-developers-SKaiNET." + runnerName + ".service"
 )
+
+// plainSpec is the least that makes a runner with a governor.
+const plainSpec = `version: 1
+user: gha-runner
+runner:
+  url: https://github.com/` + repository + `
+  version: "` + runnerPin + `"
+  labels: [self-hosted, linux, x86_64, skainet-bench-linux-x86]
+governor: performance
+`
 
 // binary builds benchctl once for all tests, with the hook that lets a test
 // end it at any of its changes to the host.
@@ -41,7 +55,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 var worlds atomic.Int32
 
-// A world is a lab host and the GitHub that it sees.
+// A world is a lab host and the GitHub that it sees. Its methods fail the test
+// that it is [world.in].
 type world struct {
 	t       *testing.T
 	hub     *standin.Server
@@ -60,6 +75,9 @@ func newWorld(t *testing.T, release lab.Release, change ...func(*lab.Options)) *
 	w.hub, w.address = newHub(t)
 	l := &lab.Lab{Log: t.Logf}
 	root, err := l.Root(t.Context(), release)
+	if errors.Is(err, lab.ErrNoMirror) {
+		t.Skipf("NOT RUN on %s: %v", release, err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +110,7 @@ func newHub(t *testing.T) (hub *standin.Server, address string) {
 	n := worlds.Add(1)
 	address = fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n/250, 1+n%250)
 	hub, err := standin.Start(standin.Options{
-		Address: address, Seed: uint64(n), Names: []string{"ghes.example"},
+		Address: address, Seed: uint64(n), Names: []string{"ghes.example"}, Check: openapi.GitHub(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +134,13 @@ func newHub(t *testing.T) (hub *standin.Server, address string) {
 		t.Fatal(err)
 	}
 	return hub, address
+}
+
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	sub := *w
+	sub.t = t
+	return &sub
 }
 
 func (w *world) install(path string) {
@@ -174,18 +199,60 @@ func (w *world) benchctlAs(code int, env []string, args ...string) lab.Result {
 	return r
 }
 
+// knob puts a plain file with a value in the place of a kernel file below
+// /proc/sys, which a container may not change; it lasts until a reboot.
+func (w *world) knob(path, value string) {
+	w.t.Helper()
+	const script = `mkdir -p /run/lab-knobs && f=/run/lab-knobs/${0##*/} && echo "$1" >$f && mount --bind $f "$0"`
+	r, err := w.host.Look(w.t.Context(), "sh", "-c", script, path, value)
+	if err = errors.Join(err, r.Err()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// tree is all that the host keeps, but for what the runner itself writes while
+// it is up, and what a test leaves out.
+func (w *world) tree(except ...string) lab.Tree {
+	w.t.Helper()
+	tree, err := w.host.HashTree(w.t.Context(), append(except, boxDir+"/_diag", "/var/log/benchctl")...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tree
+}
+
 // differs is what `benchctl diff` finds, one "id field: have -> want" a line.
+// Its exit code must say the same.
 func (w *world) differs(ctx context.Context) []string {
 	w.t.Helper()
 	r, err := w.host.Do(ctx, lab.Command{Argv: []string{"/usr/local/bin/benchctl", "diff", "-o", "json"}, Env: []string{"GITHUB_TOKEN=" + apiToken}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	report := w.parse(r)
+	if r.Status != report.ExitCode() && r.Status != reconcile.ExitError {
+		w.t.Errorf("diff ended with %d\n%s", r.Status, r.Stdout)
+	}
+	return linesOf(report)
+}
+
+// apply is `benchctl apply`, without a question, in a report.
+func (w *world) apply(code int, args ...string) *reconcile.Report {
+	w.t.Helper()
+	return w.parse(w.benchctl(code, append([]string{"apply", "--yes", "-o", "json"}, args...)...))
+}
+
+func (w *world) parse(r lab.Result) *reconcile.Report {
+	w.t.Helper()
 	var report reconcile.Report
 	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
 		w.t.Fatalf("%v\n%s%s", err, r.Stdout, r.Stderr)
 	}
-	var lines []string
+	return &report
+}
+
+// linesOf is a report with one "id field: have -> want" a line.
+func linesOf(report *reconcile.Report) (lines []string) {
 	for _, o := range report.Results {
 		for _, c := range o.Changes {
 			lines = append(lines, fmt.Sprintf("%s %s: %s -> %s", o.ID, c.Field, c.Have, c.Want))
@@ -195,4 +262,14 @@ func (w *world) differs(ctx context.Context) []string {
 		}
 	}
 	return lines
+}
+
+// changed lists the resources that an apply changed.
+func changed(report *reconcile.Report) (ids []string) {
+	for _, o := range report.Results {
+		if o.Status == reconcile.Changed {
+			ids = append(ids, o.ID.String())
+		}
+	}
+	return ids
 }

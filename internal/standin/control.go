@@ -2,6 +2,7 @@ package standin
 
 import (
 	"crypto/rsa"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,6 +101,14 @@ func (s *Server) mintFor(scope Scope, event string) string {
 	defer s.mu.Unlock()
 	secret, _ := s.world.mint("A", token{scope: scope, event: event})
 	return secret
+}
+
+// Secrets lists every token that the server has given out and still knows, by
+// API, page or sign-in, so that a test can look for them where none may be.
+func (s *Server) Secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.world.tokens))
 }
 
 // ExpireTokens ends the life of every token that the server has given out,
