@@ -67,6 +67,7 @@ func newCell() (*cell, error) {
 func (c *cell) startWatcher() error {
 	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", watch, "benchctl-lab"}, c.cgroups...)
 	c.watcher = exec.Command("unshare", args...)
+	c.watcher.Env = environ()
 	c.watcher.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the terminal is not for it
 	pipe, err := c.watcher.StdinPipe()
 	if err != nil {
@@ -92,6 +93,7 @@ func (c *cell) command(ctx context.Context, argv ...string) *exec.Cmd {
 	args := []string{"--mount=" + c.proc("ns/mnt"), "--", "sh", "-c", join, "benchctl-lab"}
 	args = append(append(append(args, c.cgroups...), "--"), argv...)
 	cmd := exec.CommandContext(ctx, "nsenter", args...)
+	cmd.Env = environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }

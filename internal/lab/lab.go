@@ -94,8 +94,23 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return finish(exec.CommandContext(ctx, name, args...))
 }
 
+// environ is the whole environment of the programs that run outside a machine:
+// ours may hold a token. A way to the network is left to them.
+func environ() []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"}
+	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TMPDIR", "TERM"} {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
 // finish is output for a command that somebody else put together.
 func finish(cmd *exec.Cmd) ([]byte, error) {
+	if cmd.Env == nil {
+		cmd.Env = environ()
+	}
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
