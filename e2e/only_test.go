@@ -45,4 +45,14 @@ func TestOnlySomeKinds(t *testing.T) {
 		}
 	}
 	w.benchctl(0, "diff")
+
+	// Giving knobs back takes no credentials, so none that are missing are in
+	// the way.
+	w.spec(plainSpec + "github: {tokenFile: /etc/benchctl/none}\n")
+	if r := w.benchctlAs(1, nil, "diff"); !strings.Contains(r.Stderr, "/etc/benchctl/none") {
+		t.Errorf("diff said %q", r.Stderr)
+	}
+	if r := w.benchctlAs(0, nil, "revert"); !strings.Contains(r.Stdout, "performance -> powersave") {
+		t.Errorf("revert said %q", r.Stdout)
+	}
 }

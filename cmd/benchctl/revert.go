@@ -30,7 +30,9 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	if err != nil {
 		return err
 	}
-	w, err := wire(e, f, s, applyFlags{})
+	alone := *f
+	alone.offline = true // GitHub has no say in a knob, nor has a missing token file
+	w, err := wire(e, &alone, s, applyFlags{})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type wired struct {
 	resources []reconcile.Resource
 	starter   reconcile.Resource // the service, where --only leaves it out
 	mute      bool               // no credentials: nothing can be registered
+	client    *github.Client     // nil when nobody is to be asked
 }
 
 // wire builds the selected resources of a spec. It talks to nobody.
@@ -36,7 +37,8 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 		Offline: f.offline, Attended: a.attended, Applying: a.applying,
 		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
 	}
-	if err := withGitHub(e, f, s, &o); err != nil {
+	client, err := withGitHub(e, f, s, &o)
+	if err != nil {
 		return nil, err
 	}
 	all := resources.Build(s, o)
@@ -44,7 +46,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some}
+	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client}
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	if service := all[len(all)-1]; some[len(some)-1].ID() != service.ID() {
 		w.starter = service
@@ -53,23 +55,23 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 }
 
 // withGitHub finds credentials and makes a client, unless nobody is to be asked.
-func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) error {
+func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) (*github.Client, error) {
 	if f.offline {
-		return nil
+		return nil, nil
 	}
 	found, err := github.FindCredentials(e.machine, e.getenv, s.GitHub, s.User.Home)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := github.New(github.Options{URL: s.Runner.URL, Credentials: found, Version: version})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.Releases, o.Token = client, found.Registration
 	if found.API() {
 		o.GitHub = client
 	}
-	return nil
+	return client, nil
 }
 
 // self is the running benchctl's own file.
