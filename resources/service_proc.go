@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // allowedCPUs is where a process may run, as proc(5) writes it: 2-5,8.
@@ -25,38 +26,9 @@ func allowedCPUs(r host.Reader, pid int) (string, error) {
 
 // sameCPUs compares CPU lists by what they mean: 0,1,2 is 0-2.
 func sameCPUs(a, b string) bool {
-	as, ok1 := cpuSet(a)
-	bs, ok2 := cpuSet(b)
-	if !ok1 || !ok2 || len(as) != len(bs) {
-		return false
-	}
-	for cpu := range as {
-		if !bs[cpu] {
-			return false
-		}
-	}
-	return true
-}
-
-// cpuSet reads a list such as 2-5,8; systemd separates by blanks as well.
-func cpuSet(list string) (map[int]bool, bool) {
-	const most = 1 << 16 // beyond any kernel's NR_CPUS
-	set := map[int]bool{}
-	for _, part := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		first, err1 := strconv.Atoi(from)
-		last, err2 := strconv.Atoi(to)
-		if err1 != nil || err2 != nil || first < 0 || last >= most {
-			return nil, false
-		}
-		for cpu := first; cpu <= last; cpu++ {
-			set[cpu] = true
-		}
-	}
-	return set, true
+	x, err1 := spec.ParseCPUs(a)
+	y, err2 := spec.ParseCPUs(b)
+	return err1 == nil && err2 == nil && x.Equal(y)
 }
 
 // environ is what a process was started with. It is the jobs' to forge, which

@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -71,9 +70,6 @@ func RunnerUnit(r host.Reader, s *spec.Spec, binary string) (name, text string, 
 // unit renders the runner's unit with a revision.
 func (l launch) unit(r host.Reader, revision string) (string, error) {
 	s := l.spec
-	if err := l.refuseDirectives(); err != nil {
-		return "", err
-	}
 	runner := runnerName(r, s)
 	perfLog := jobs.PerfDir(unitName(s.Runner.URL, runner))
 	restart := "always"
@@ -108,7 +104,8 @@ func cpuLines(cpus string) []string {
 	return []string{"AllowedCPUs=" + cpus, "CPUAffinity=" + cpus}
 }
 
-// directiveLines come last, as a drop-in would: what is set again is replaced,
+// directiveLines come last, as a drop-in would; the spec refuses those that the
+// rest of benchctl relies on, and those that are more than a line: what is set again is replaced,
 // a list is added to, and an empty value begins a list anew.
 func directiveLines(directives map[string]string) []string {
 	var lines []string
@@ -116,29 +113,6 @@ func directiveLines(directives map[string]string) []string {
 		lines = append(lines, name+"="+directives[name])
 	}
 	return lines
-}
-
-// ownDirectives are what the rest of benchctl relies on, with what to do instead.
-var ownDirectives = map[string]string{
-	"User":             "name the account with user",
-	"WorkingDirectory": "name the directory with installDir",
-	"Environment":      "put variables into runner.env",
-	"ExecStart":        "it has to be the runner's own script",
-	"ExecStartPre":     "it has to be what makes the host ready",
-	"Type":             "it has to be exec",
-}
-
-// refuseDirectives stops what would break the unit or smuggle in another line.
-func (l launch) refuseDirectives() error {
-	for _, name := range slices.Sorted(maps.Keys(l.spec.Service.Directives)) {
-		if instead, own := ownDirectives[name]; own {
-			return fmt.Errorf("cannot set service.directives.%s: benchctl sets it itself; %s", name, instead)
-		}
-		if strings.ContainsAny(name+l.spec.Service.Directives[name], "\n\r") || strings.ContainsAny(name, "= []#;") {
-			return fmt.Errorf("cannot set service.directives.%s: a directive is one line; remove the line break", plain(name))
-		}
-	}
-	return nil
 }
 
 // unitText keeps systemd from reading a % as a specifier.
