@@ -53,6 +53,9 @@ var unitDrifts = []drift{
 	{name: "drop-in added", shell: `mkdir -p ` + unitFile + `.d; printf '[Service]\nNice=5\n' >` + unitFile + `.d/nice.conf; systemctl daemon-reload`,
 		finds: []string{"service drop-in: " + unitFile + ".d/nice.conf -> moved to /var/lib/benchctl/moved" + unitFile + ".d/nice.conf"},
 		mends: []string{"service"}, proves: `grep -q Nice=5 /var/lib/benchctl/moved` + unitFile + `.d/nice.conf`},
+	{name: "drop-in not read yet", shell: `mkdir -p ` + unitFile + `.d; printf '[Service]\nNice=5\n' >` + unitFile + `.d/late.conf`,
+		finds: []string{"service daemon-reload: needed -> done", "service drop-in: " + unitFile + ".d/late.conf -> moved to /var/lib/benchctl/moved" + unitFile + ".d/late.conf"},
+		mends: []string{"service"}},
 	{name: "property set", shell: `systemctl set-property --runtime UNIT MemoryMax=1G`,
 		finds: []string{"service drop-in: /run/systemd/system.control/UNIT.d/50-MemoryMax.conf -> moved to /var/lib/benchctl/moved/run/systemd/system.control/UNIT.d/50-MemoryMax.conf"},
 		mends: []string{"service"}},
@@ -67,6 +70,9 @@ var unitDrifts = []drift{
 	{name: "older revision runs", shell: `cp ` + unitFile + ` /root/unit; sed -i s/BENCHCTL_REVISION=.*/BENCHCTL_REVISION=older/ ` + unitFile + `
 		systemctl daemon-reload; systemctl restart UNIT; cp /root/unit ` + unitFile + `; systemctl daemon-reload`,
 		finds: []string{"service running revision: older -> *"}, mends: []string{"service"}},
+	{name: "older PATH runs", shell: `cp -p DIR/.path /root/path; echo /usr/bin:/bin >DIR/.path; systemctl restart UNIT
+		until journalctl -q -u UNIT | grep -qF .path=/usr/bin:/bin; do sleep 0.1; done; cp -p /root/path DIR/.path`,
+		finds: []string{"service running PATH: /usr/bin:/bin -> *"}, mends: []string{"service"}},
 }
 
 // hostileDrifts are what a job could write that means to lead root astray.
