@@ -54,11 +54,11 @@ func (p *aptRepository) diff(r host.Reader) ([]reconcile.Change, error) {
 	case p == nil && err != nil:
 		return nil, nil
 	case p == nil:
-		return []reconcile.Change{packageChange("repository", withoutQuery(uriOf(have)), "none")}, nil
+		return []reconcile.Change{packageChange("repository", host.Printable(uriOf(have)), "none")}, nil
 	}
 	var changes []reconcile.Change
 	if want := p.text(r); string(have) != want {
-		changes = append(changes, packageChange("repository", p.describe(have), withoutQuery(p.URL)))
+		changes = append(changes, packageChange("repository", p.describe(have), host.Printable(p.URL)))
 	}
 	if key := keyCondition(r, p.Fingerprint); key != p.Fingerprint {
 		changes = append(changes, packageChange("key", key, p.Fingerprint))
@@ -68,8 +68,8 @@ func (p *aptRepository) diff(r host.Reader) ([]reconcile.Change, error) {
 
 // describe says what a source file has that is not the wanted one.
 func (p *aptRepository) describe(have []byte) string {
-	uri := withoutQuery(uriOf(have))
-	if uri == withoutQuery(p.URL) {
+	uri := host.Printable(uriOf(have))
+	if uri == host.Printable(p.URL) {
 		return uri + ", altered in " + jdkSources
 	}
 	return uri
@@ -150,15 +150,15 @@ func (p *aptRepository) fetchKey(ctx context.Context, h host.Host) ([]byte, erro
 	}
 	key, err := dearmour(data)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use %s as a key: %w; check jdk.repository.key", withoutQuery(p.Key), err)
+		return nil, fmt.Errorf("cannot use %s as a key: %w; check jdk.repository.key", host.Printable(p.Key), err)
 	}
 	found, err := fingerprints(key)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use %s as a key: %w; check jdk.repository.key", withoutQuery(p.Key), err)
+		return nil, fmt.Errorf("cannot use %s as a key: %w; check jdk.repository.key", host.Printable(p.Key), err)
 	}
 	if !slices.Contains(found, p.Fingerprint) {
 		return nil, fmt.Errorf("cannot trust the key at %s: its fingerprint is %s and not %s; compare with what the vendor publishes",
-			withoutQuery(p.Key), found[0], p.Fingerprint)
+			host.Printable(p.Key), found[0], p.Fingerprint)
 	}
 	return key, nil
 }

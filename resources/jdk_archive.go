@@ -88,13 +88,13 @@ func (j jdkArchive) unpack(ctx context.Context, h host.Host, dir string) error {
 	source, want := j.jdk.Archive, j.digest(h)
 	done, err := h.Unpack(ctx, host.Archive{
 		Source: source, SHA256: want, Trust: j.apt.Trust, Dir: dir, Strip: 1,
-		Progress: percent(ctx, "unpacking "+withoutQuery(source)),
+		Progress: percent(ctx, "unpacking "+host.Printable(source)),
 	})
 	if err != nil {
 		return unpackError(err, "jdk")
 	}
 	if java := javaCondition(h, dir); java != j.jdk.Version {
-		return fmt.Errorf("cannot install Java %s: %s holds %s; check jdk.archive and jdk.version", j.jdk.Version, withoutQuery(source), inWords(java))
+		return fmt.Errorf("cannot install Java %s: %s holds %s; check jdk.archive and jdk.version", j.jdk.Version, host.Printable(source), inWords(java))
 	}
 	if want == "" {
 		if err := recordTrust(h, source, done.SHA256); err != nil {

@@ -156,7 +156,7 @@ func (p PTS) stage(ctx context.Context, h host.Host) error {
 	if want == "" {
 		want = trustedDigest(h, source)
 	}
-	reconcile.Progress(ctx)("fetching " + withoutQuery(source))
+	reconcile.Progress(ctx)("fetching " + host.Printable(source))
 	deb, err := h.Fetch(ctx, source, maxDeb, want != "")
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (p PTS) stage(ctx context.Context, h host.Host) error {
 	case want != "" && have != want:
 		return misfit(source, have, want)
 	case !strings.HasPrefix(string(deb[:min(8, len(deb))]), "!<arch>\n"):
-		return fmt.Errorf("cannot use %s: it is no Debian package; check pts.archive", withoutQuery(source))
+		return fmt.Errorf("cannot use %s: it is no Debian package; check pts.archive", host.Printable(source))
 	case want == "" && !p.apt.Trust:
 		return unpinned(source, "pts", have)
 	case want == "":

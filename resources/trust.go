@@ -21,7 +21,7 @@ func trustedDigest(r host.Reader, source string) string {
 	text, _ := r.ReadFile(trustFile)
 	for line := range bytes.Lines(text) {
 		digest, name, ok := strings.Cut(strings.TrimRight(string(line), "\n"), "  ")
-		if ok && name == withoutQuery(source) {
+		if ok && name == host.Printable(source) {
 			return digest
 		}
 	}
@@ -40,7 +40,7 @@ func recordTrust(h host.Host, source, digest string) error {
 	if err := h.Mkdir(path.Dir(trustFile), host.Perm{Mode: 0o700}); err != nil {
 		return err
 	}
-	text = fmt.Appendf(text, "%s  %s\n", digest, withoutQuery(source))
+	text = fmt.Appendf(text, "%s  %s\n", digest, host.Printable(source))
 	return h.Replace(trustFile, text, host.Perm{Mode: 0o600})
 }
 
@@ -48,13 +48,13 @@ func recordTrust(h host.Host, source, digest string) error {
 // It ends with the line to paste.
 func unpinned(source, key, digest string) error {
 	return fmt.Errorf("cannot use %s: nothing says which digest it should have; compare this one with its publisher's and put it under %s in the spec, or accept it with --trust-on-first-use:\n    sha256: %s",
-		withoutQuery(source), key, digest)
+		host.Printable(source), key, digest)
 }
 
 // misfit is the error about a file that is not the wanted one.
 func misfit(source, have, want string) error {
 	return fmt.Errorf("cannot use %s: it has sha256 %s and not %s; compare the spec's digest (or the one accepted earlier, in "+trustFile+") with its publisher's, and see whether the address still serves that version",
-		withoutQuery(source), have, want)
+		host.Printable(source), have, want)
 }
 
 // unpackError says what an archive that was not unpacked is, and what to do.

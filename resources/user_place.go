@@ -89,9 +89,13 @@ func checkDisk(r host.Reader, key, dir string) error {
 
 // checkAbove makes sure that nobody but root can rename a directory on the way
 // to dir. The home is the exception: its sticky bit keeps root's entries in place.
+// It is set where the home is benchctl's to make, and asked for where it is not.
 func (u user) checkAbove(r host.Reader, key, dir string) error {
 	for p := path.Dir(dir); p != "/"; p = path.Dir(p) {
-		if p == u.spec.User.Home && !u.spec.User.Existing {
+		if p == u.spec.User.Home {
+			if err := u.checkHome(r); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := checkRoots(r, p, 0); err != nil {
@@ -99,6 +103,23 @@ func (u user) checkAbove(r host.Reader, key, dir string) error {
 		}
 	}
 	return nil
+}
+
+// checkHome makes sure that whoever lives in the home of an existing account
+// cannot put another directory in the place of the runner's.
+func (u user) checkHome(r host.Reader) error {
+	home := u.spec.User.Home
+	info, err := r.Lstat(home)
+	switch {
+	case !u.spec.User.Existing, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot look at the home of %s: %w", u.spec.User.Name, err)
+	case info.IsDir() && info.UID == 0 && (info.Mode&fs.ModeSticky != 0 || info.Mode.Perm()&0o022 == 0):
+		return nil
+	}
+	return fmt.Errorf("cannot trust what is below %s, the home of %s: it belongs to uid %d (%s), and a job could swap the runner for another; let it be root's and sticky (chown root %[1]s && chmod 1770 %[1]s), or take `existing: true` out of the spec and have an account made",
+		home, u.spec.User.Name, info.UID, octal(info.Mode))
 }
 
 // checkRoots checks one directory; a link counts with where it leads.

@@ -154,6 +154,13 @@ func TestExistingAccountIsLeftAlone(t *testing.T) {
 	if _, err := (user{s}).Diff(t.Context(), m); err == nil || !strings.Contains(err.Error(), "belongs to uid 1000") {
 		t.Errorf("a runner in a person's home: %v", err)
 	}
+	// As the error says: root's entries then stay where they are.
+	if err := errors.Join(os.Chown(m.Path("/home/ana"), 0, 1000), os.Chmod(m.Path("/home/ana"), os.ModeSticky|0o770)); err != nil {
+		t.Fatal(err)
+	}
+	if changes := diffOf(t, m, user{s}); changes != nil {
+		t.Errorf("changes %+v", changes)
+	}
 }
 
 func TestGroupWithMembersIsNotTakenOver(t *testing.T) {
