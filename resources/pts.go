@@ -67,21 +67,30 @@ func (p PTS) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) 
 }
 
 // Apply installs the .deb when its version is not there, and writes the settings.
+// Those alone wait for nobody: the runner is held meanwhile, not stopped.
 func (p PTS) Apply(ctx context.Context, h host.Host) error {
-	if err := p.apt.settle(ctx, h); err != nil {
-		return err
-	}
-	want, err := p.wanted(ctx, h)
+	d, err := p.apt.dpkg.read(h)
 	if err != nil {
 		return err
 	}
-	defer unstage(h, want)
-	if len(want.args) > 0 {
-		if err := p.apt.install(ctx, h, want); err != nil {
+	if !p.isWanted(d.Package(ptsPackage)) || len(p.absentExtras(d)) > 0 {
+		if err := p.install(ctx, h); err != nil {
 			return err
 		}
 	}
 	return p.applySettings(ctx, h)
+}
+
+func (p PTS) install(ctx context.Context, h host.Host) error {
+	if err := p.apt.settle(ctx, h); err != nil {
+		return err
+	}
+	want, err := p.wanted(ctx, h)
+	if err != nil || len(want.args) == 0 {
+		return err
+	}
+	defer unstage(h, want)
+	return p.apt.install(ctx, h, want)
 }
 
 // Prepare fetches the .deb, and refuses one that is not what it should be or

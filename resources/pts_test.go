@@ -212,6 +212,8 @@ func TestPTSSettingsAreWrittenAsTheUser(t *testing.T) {
 	m, p := ptsHost(t)
 	m.WriteFile(dpkgStatusFile, m.Text(dpkgStatusFile)+stanza(ptsPackage, "install ok installed", "all", "10.8.6"))
 	m.WriteFile("/home/bench/"+ptsDir+"/user-config.xml", ptsWritten)
+	lock(t, m) // apt is busy, and that is no matter here
+	p.apt.lockWait = 0
 	var ran []host.Command
 	m.OnRun = func(cmd host.Command) (host.Output, error) {
 		ran = append(ran, cmd)
