@@ -229,7 +229,11 @@ func TestEachPartIsNeeded(t *testing.T) {
 			t.Parallel()
 			r := newToyRunner(t, 2)
 			leaveOut(r.keep)
-			sum := r.trials(300, 2, func(n tally) bool { return n.lost > 0 && n.overlaps > 0 })
+			// A slow machine finds the runner busy nearly always, and those
+			// trials show nothing: what counts is how often we got through.
+			sum := r.trials(3000, 2, func(n tally) bool {
+				return n.lost > 0 && n.overlaps > 0 || n.stopped+n.held >= 300
+			})
 			t.Log(sum)
 			if sum.lost == 0 || sum.overlaps == 0 {
 				t.Errorf("without %s: %v; want jobs lost and disturbed", name, sum)

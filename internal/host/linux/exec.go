@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +38,8 @@ func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second
 	c.Stdin = bytes.NewReader(cmd.Stdin)
-	stdout, stderr := &lines{progress: cmd.Progress}, &lines{progress: cmd.Progress}
+	progress := serially(cmd.Progress)
+	stdout, stderr := &lines{progress: progress}, &lines{progress: progress}
 	c.Stdout, c.Stderr = stdout, stderr
 	err = c.Run()
 	out := host.Output{Stdout: stdout.kept.Bytes(), Stderr: stderr.kept.Bytes()}
@@ -78,6 +80,19 @@ func credential(a *host.Account) *syscall.Credential {
 		return nil
 	}
 	return &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)}
+}
+
+// serially lets two streams report to one listener.
+func serially(progress func(string)) func(string) {
+	if progress == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		progress(line)
+	}
 }
 
 // lines keeps output up to a bound and hands each whole line on.
