@@ -205,12 +205,7 @@ func bareBox(t *testing.T, release lab.Release, packages ...string) box {
 	t.Helper()
 	l := &lab.Lab{Log: t.Logf}
 	root, err := l.Root(t.Context(), release, packages...)
-	if errors.Is(err, lab.ErrNoMirror) {
-		t.Fatalf("%s was NOT TESTED: %v", release, err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	needRoot(t, release, err)
 	m, err := l.Boot(t.Context(), lab.Options{Lower: []string{root}, Hostname: "box"})
 	if err != nil {
 		t.Fatal(err)
