@@ -104,6 +104,9 @@ func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, acco
 // unpack fetches the archive, with the best digest there is.
 func (t *Tarball) unpack(ctx context.Context, h host.Host, l *tarballLook, staging string, owner host.Account) (host.Unpacked, error) {
 	source := t.source(l.want)
+	if t.Releases == nil && t.Source == "" {
+		return host.Unpacked{}, fmt.Errorf("cannot fetch runner %s: --offline forbids talking to GitHub; run again without it, or name a copy of the package with runner.archive", l.want)
+	}
 	want, err := t.pin(ctx, h, l, source)
 	if err != nil {
 		return host.Unpacked{}, err

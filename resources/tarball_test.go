@@ -411,6 +411,22 @@ func TestTarballFailureKeepsWhatWasThere(t *testing.T) {
 	}
 }
 
+// Nothing is fetched from GitHub that was told not to be, however well its
+// digest is known.
+func TestTarballOffline(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	tb.Source = ""
+	m.Writes = nil
+	err := tb.Apply(t.Context(), m)
+	if err == nil || !strings.Contains(err.Error(), "cannot fetch runner 2.336.0: --offline forbids talking to GitHub") {
+		t.Errorf("the error is %v", err)
+	}
+	if slices.ContainsFunc(m.Writes, func(w string) bool { return strings.HasPrefix(w, "unpack") }) {
+		t.Errorf("it changed %q", m.Writes)
+	}
+}
+
 func TestTarballTrustOnFirstUse(t *testing.T) {
 	t.Parallel()
 	m, tb := runnerHost(t)
