@@ -129,7 +129,8 @@ func (l launch) hookText(m moment) string {
 	head := "#!/bin/sh\n" +
 		"# Written by benchctl, which undoes changes made here.\n" +
 		"# The runner calls this when a job has " + string(m) + ".\n"
-	call := fmt.Sprintf("timeout --kill-after=5 %d %s gate --job %s", gateSeconds, l.binary, m)
+	// By its whole path: a step of the job may have put another one in front.
+	call := fmt.Sprintf("/usr/bin/timeout --kill-after=5 %d %s gate --job %s", gateSeconds, l.binary, m)
 	switch l.spec.Gate {
 	case "off":
 		return head + "# The spec says gate: off, so nothing is checked.\nexit 0\n"
