@@ -203,11 +203,11 @@ func never(tally) bool { return false }
 
 func TestNoJobIsDisturbed(t *testing.T) {
 	t.Parallel()
-	n := 300
+	n := 3000
 	if testing.Short() {
 		n = 60
 	}
-	sum := newToyRunner(t, 1).trials(n, 1, never)
+	sum := newToyRunner(t, 1).trials(n, 1, func(n tally) bool { return min(n.stopped, n.held, n.busy) >= 10 })
 	t.Log(sum)
 	if sum.lost > 0 || sum.overlaps > 0 {
 		t.Errorf("%v; want none lost and no change during a job", sum)
@@ -232,11 +232,11 @@ func TestEachPartIsNeeded(t *testing.T) {
 			// A slow machine finds the runner busy nearly always, and those
 			// trials show nothing: what counts is how often we got through.
 			sum := r.trials(3000, 2, func(n tally) bool {
-				return n.lost > 0 && n.overlaps > 0 || n.stopped+n.held >= 300
+				return n.lost+n.overlaps > 0 || n.stopped+n.held >= 300
 			})
 			t.Log(sum)
-			if sum.lost == 0 || sum.overlaps == 0 {
-				t.Errorf("without %s: %v; want jobs lost and disturbed", name, sum)
+			if sum.lost+sum.overlaps == 0 {
+				t.Errorf("without %s: %v; want a job lost or disturbed", name, sum)
 			}
 		})
 	}
