@@ -36,11 +36,12 @@ var jdkReleases = map[string][]string{
 	"debian 13": {"21", "25"},
 }
 
-// jdkOf lowers the spec's JDK; there is none without one.
+// jdkOf lowers the spec's JDK. Without one, what an earlier spec left of its
+// repository goes; the packages stay.
 func jdkOf(s *spec.Spec, apt *Apt) []reconcile.Resource {
 	switch {
 	case s.JDK == nil:
-		return nil
+		return []reconcile.Resource{noJDK{}}
 	case s.JDK.Archive != "":
 		return []reconcile.Resource{jdkArchive{s.JDK, apt}}
 	}
