@@ -199,8 +199,6 @@ func (r *toyRunner) stop(sum *tally, unfinished map[string]bool) error {
 	return nil
 }
 
-func never(tally) bool { return false }
-
 func TestNoJobIsDisturbed(t *testing.T) {
 	t.Parallel()
 	n := 3000

@@ -150,7 +150,7 @@ func init() {
 
 func TestInMachineNoJobIsDisturbed(t *testing.T) {
 	r, _ := newUnitRunner(t, 1)
-	sum := r.trials(200, 1, never)
+	sum := r.trials(200, 1, func(tally) bool { return false })
 	t.Log(sum)
 	if sum.lost > 0 || sum.overlaps > 0 || min(sum.stopped, sum.held, sum.busy) < 5 {
 		t.Errorf("%v; want none lost, none disturbed, and enough of each kind", sum)
