@@ -86,7 +86,7 @@ func (s *stage) substituteJDK(top *yaml.Node, extra map[string][]byte) error {
 	default:
 		return nil
 	}
-	s.say("STAND-IN: Java %s, in place of the one that the spec names.", j.Version)
+	s.say("STAND-IN: Java %s in place of the one that the spec names, with a repository key of its own.", j.Version)
 	return nil
 }
 
