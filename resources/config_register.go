@@ -34,6 +34,7 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
 	if err := rec.write(h); err != nil {
 		return err
 	}
+	putBack := c.keep(h)
 	if err := c.retire(ctx, h, v, &account); err != nil {
 		return err
 	}
@@ -44,6 +45,9 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
 	}
 	reconcile.Progress(ctx)("registering " + c.Name + " at " + c.URL.Text)
 	if err := c.configure(ctx, h, &account, token, replace); err != nil {
+		if errors.As(err, new(earlyError)) && v.remote == nil {
+			return errors.Join(err, putBack())
+		}
 		return err
 	}
 	local, err := readLocal(h, c.InstallDir)
@@ -82,6 +86,32 @@ func (c *Config) retire(ctx context.Context, h host.Host, v *view, account *host
 		}
 	}
 	return nil
+}
+
+// keep reads the registration that is there, so that it can be put back: a
+// pasted token that has expired must not cost one that still works.
+func (c *Config) keep(h host.Host) (putBack func() error) {
+	type file struct {
+		data []byte
+		perm host.Perm
+	}
+	kept := map[string]file{}
+	for _, path := range c.leftHere(h) {
+		info, err := h.Lstat(path)
+		if err != nil {
+			continue
+		}
+		if data, err := h.ReadBelow(c.InstallDir, strings.TrimPrefix(path, c.InstallDir+"/")); err == nil {
+			kept[path] = file{data, info.Perm}
+		}
+	}
+	return func() error {
+		var errs []error
+		for path, f := range kept {
+			errs = append(errs, h.Replace(path, f.data, f.perm))
+		}
+		return errors.Join(errs...)
+	}
 }
 
 func (c *Config) retireAtGitHub(ctx context.Context, v *view) error {

@@ -64,33 +64,39 @@ func scrub(out host.Output, token actions.Secret) string {
 type configFault struct {
 	says *regexp.Regexp
 	text string
+	// early: config.sh ends so before GitHub has registered anything.
+	early bool
 }
+
+// An earlyError is a registration that failed before GitHub registered
+// anything: what there was before is as good as it was.
+type earlyError struct{ error }
 
 // configFaults are matched in order, and loosely: the runner's wording changes.
 // NAME, URL, GROUP and PAGE stand for what they say.
 var configFaults = []configFault{
 	{regexp.MustCompile(`(?i)already configured`),
-		"the runner says that it is already configured; run again, and should it stay so, run `config.sh remove --local` as its user"},
+		"the runner says that it is already configured; run again, and should it stay so, run `config.sh remove --local` as its user", false},
 	{regexp.MustCompile(`(?i)runner exists with the same name`),
-		"GitHub has a runner called NAME already, and nothing shows that it is this host's; give runner.name another value, delete that runner on PAGE, or replace it with --take-over"},
+		"GitHub has a runner called NAME already, and nothing shows that it is this host's; give runner.name another value, delete that runner on PAGE, or replace it with --take-over", false},
 	{regexp.MustCompile(`(?i)could not find any self-hosted runner group`),
-		"there is no runner group GROUP at URL; correct runner.group or make the group"},
+		"there is no runner group GROUP at URL; correct runner.group or make the group", false},
 	{regexp.MustCompile(`(?i)NotFound from 'POST [^']*runner-registration|\b404 \(Not Found\)`),
-		"GitHub does not accept the registration token: it is wrong or older than an hour, or URL does not exist; get a new one from PAGE/new, or set GITHUB_TOKEN and have it made"},
+		"GitHub does not accept the registration token: it is wrong or older than an hour, or URL does not exist; get a new one from PAGE/new, or set GITHUB_TOKEN and have it made", true},
 	{regexp.MustCompile(`(?i)\b40[13] \(|Unauthorized from|Forbidden from`),
-		"GitHub refuses the registration token; get a new one from PAGE/new"},
+		"GitHub refuses the registration token; get a new one from PAGE/new", true},
 	{regexp.MustCompile(`(?i)version.*(deprecated|no longer supported|not supported)`),
-		"GitHub no longer registers this version of the runner; set runner.version to a newer one"},
+		"GitHub no longer registers this version of the runner; set runner.version to a newer one", false},
 	{regexp.MustCompile(`(?i)libicu|dependencies is missing`),
-		"libraries that .NET needs are missing; run `benchctl apply --only packages`"},
+		"libraries that .NET needs are missing; run `benchctl apply --only packages`", true},
 	{regexp.MustCompile(`(?i)must not run with sudo`),
-		"config.sh was run as root; give user another name than root's"},
+		"config.sh was run as root; give user another name than root's", true},
 	{regexp.MustCompile(`(?i)no space left`),
-		"the disk is full; make room and run again"},
+		"the disk is full; make room and run again", false},
 	{regexp.MustCompile(`(?i)SSL connection could not be established|certificate`),
-		"the runner does not trust GitHub's certificate; check this host's clock and ca-certificates"},
+		"the runner does not trust GitHub's certificate; check this host's clock and ca-certificates", true},
 	{regexp.MustCompile(`(?i)name or service not known|temporary failure in name resolution|resource temporarily unavailable|connection refused|network is unreachable|timed? ?out`),
-		"the runner cannot reach GitHub; check the network, and the proxy in runner.env"},
+		"the runner cannot reach GitHub; check the network, and the proxy in runner.env", true},
 }
 
 // failed turns the end of config.sh into a sentence.
@@ -109,7 +115,11 @@ func (c *Config) failed(ctx context.Context, said string, err error) error {
 	for _, f := range configFaults {
 		if f.says.MatchString(said) {
 			words := strings.NewReplacer("NAME", c.Name, "URL", c.URL.Text, "GROUP", c.Group, "PAGE", c.page())
-			return errors.New(what + words.Replace(f.text))
+			err := errors.New(what + words.Replace(f.text))
+			if f.early {
+				return earlyError{err}
+			}
+			return err
 		}
 	}
 	last := plain(host.LastLine([]byte(said)))
