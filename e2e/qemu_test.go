@@ -37,6 +37,7 @@ func TestCpufreqOnARealKernel(t *testing.T) {
 		{"the power fails before the last write", (*guest).powerFails},
 		{"every policy", (*guest).everyPolicy},
 		{"CPUs of the service", (*guest).pinned},
+		{"a rehearsal beside the runner", (*guest).rehearsed},
 		{"one policy drifted", (*guest).drifted},
 		{"a CPU unplugged and back", (*guest).unplugged},
 		{"a reboot", func(g *guest) { g.rebooted(boot) }},

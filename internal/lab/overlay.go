@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -50,7 +52,7 @@ func (c *cell) overlay(ctx context.Context, i int, lower []string, at string, hi
 		return err
 	}
 	for _, dir := range hide {
-		if err := c.empty(lower[len(lower)-1]+dir, upper+dir); err != nil {
+		if err := c.empty(lower[len(lower)-1], upper, dir); err != nil {
 			return fmt.Errorf("cannot hide %s: %w", at+dir, err)
 		}
 	}
@@ -70,23 +72,37 @@ func (c *cell) runAll(ctx context.Context, commands ...[]string) error {
 // empty makes a directory empty in the machine, whatever is below it: the one
 // in the upper layer is opaque. See Documentation/filesystems/overlayfs.rst,
 // "whiteouts and opaque directories".
-func (c *cell) empty(lower, upper string) error {
-	info, err := os.Lstat(lower)
-	if err != nil || !info.IsDir() {
+func (c *cell) empty(lower, upper, dir string) error {
+	if info, err := os.Lstat(lower + dir); err != nil || !info.IsDir() {
 		return nil
 	}
-	at := c.path(upper)
-	if err := os.MkdirAll(at, 0o755); err != nil {
+	// The directories on the way stand for those below, and look like them.
+	for i := 1; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		if err := mkdirLike(lower+dir[:i], c.path(upper+dir[:i])); err != nil {
+			return err
+		}
+	}
+	return syscall.Setxattr(c.path(upper+dir), "trusted.overlay.opaque", []byte("y"), 0)
+}
+
+// mkdirLike makes a directory with the owner and mode of another, unless it is
+// there.
+func mkdirLike(model, dir string) error {
+	info, err := os.Stat(model)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
 		return err
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	if err := os.Lchown(at, int(owner.Uid), int(owner.Gid)); err != nil {
-		return err
-	}
-	if err := os.Chmod(at, info.Mode()); err != nil {
-		return err
-	}
-	return syscall.Setxattr(at, "trusted.overlay.opaque", []byte("y"), 0)
+	return errors.Join(os.Lchown(dir, int(owner.Uid), int(owner.Gid)), os.Chmod(dir, info.Mode()))
 }
 
 // hidden lists what of opt.Hide lies on the file system mounted at a path,

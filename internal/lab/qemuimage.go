@@ -131,7 +131,7 @@ func takeKernel(boot, dir string) error {
 
 // guestPackages are what a runner needs of the distribution: apt would take
 // minutes in the machine.
-var guestPackages = []string{"git", "libicu72", "libkrb5-3"}
+var guestPackages = []string{"git", "systemd-container", "libicu72", "libkrb5-3"}
 
 // guestFiles are put into the image before its kernel is installed.
 var guestFiles = []struct{ path, text string }{
