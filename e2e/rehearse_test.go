@@ -204,7 +204,7 @@ say runner "$(cd RUNNER && ls -A | tr '\n' ' ')"
 say anywhere "$(grep -rlsI CANARY /etc /opt /root /home /srv /var/lib /usr/local | tr '\n' ' ')"
 say hashes "$(cut -d: -f2 /etc/shadow /etc/gshadow | grep -c '\$[0-9a-z]*\$.')"
 for name in github.com api.github.com; do say "$name" "$(getent hosts $name | cut -d' ' -f1 | sort -u | tr '\n' ' ')"; done
-for name in deb.debian.org example.com; do say "$name" "$(getent hosts $name)"; done
+for name in debian.org example.com; do say "$name" "$(getent hosts $name)"; done
 say routes "$(tail -n +2 /proc/net/route | wc -l)"
 timeout 5 bash -c 'exec 3<>/dev/tcp/1.1.1.1/443' 2>/dev/null; say public $?
 ask() { exec 3<>/dev/tcp/127.0.0.1/3142; printf "$1 HTTP/1.0\r\n\r\n" >&3; head -1 <&3 | tr -d '\r'; exec 3>&-; }
@@ -242,7 +242,7 @@ func TestRehearse(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"token": "0", "runner": "bin run.sh", "anywhere": runner + "/run.sh", "hashes": "0",
-		"github.com": "127.0.0.1", "api.github.com": "127.0.0.1", "deb.debian.org": "", "example.com": "",
+		"github.com": "127.0.0.1", "api.github.com": "127.0.0.1", "debian.org": "", "example.com": "",
 		"routes": "0", "public": "1", "proxy": "HTTP/1.0 403 Forbidden", "tunnel": "HTTP/1.0 403 Forbidden", "seccomp": "Seccomp: 2",
 	} {
 		if got := strings.Join(strings.Fields(look(t, out, name)), " "); got != want {

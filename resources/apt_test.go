@@ -77,7 +77,7 @@ func TestAptErrorsAreSentences(t *testing.T) {
 	}{
 		{"E: Unable to locate package nonsuch\n", "cannot install nonsuch: no source of apt has a package called nonsuch (E: Unable to locate package nonsuch);", true},
 		{"E: Package 'nonsuch' has no installation candidate\n", "no source of apt has nonsuch to install", true},
-		{"E: Failed to fetch http://deb.debian.org/x.deb  Temporary failure resolving 'deb.debian.org'\n", "the name deb.debian.org cannot be resolved", false},
+		{"E: Failed to fetch http://mirror.example/x.deb  Temporary failure resolving 'mirror.example'\n", "the name mirror.example cannot be resolved", false},
 		{"W: Failed to fetch http://127.0.0.1:9/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)\n", "127.0.0.1:9 cannot be reached", false},
 		{"E: Failed to fetch http://m/x.deb  404  Not Found [IP: 1.2.3.4 80]\n", "no longer has a file that apt's lists name", true},
 		{"E: Failed to fetch http://m/x.deb  Hash Sum mismatch\n", "not what the mirror's signed lists say", true},
