@@ -81,7 +81,9 @@ func TestKilledAtAnyInstant(t *testing.T) {
 			said := strings.Split(strings.TrimSpace(r.Stderr), "\n")
 			last := said[max(0, len(said)-2)] // the very last is bash's
 			t.Logf("it had said last: %s", last)
-			w.benchctl(0, "apply", "--yes")
+			// A Listener that has only just been started says nothing yet, and
+			// then nobody can tell whether it has a job.
+			w.benchctl(0, "apply", "--yes", "--wait")
 			w.inStep("a kill after: " + last)
 		})
 	}
