@@ -130,6 +130,9 @@ func (c *Config) Diff(ctx context.Context, r host.Reader) ([]reconcile.Change, e
 // Apply registers the runner anew where that is needed, and otherwise sets at
 // GitHub what can be set in place.
 func (c *Config) Apply(ctx context.Context, h host.Host) error {
+	if err := c.awaitEarlier(ctx, h); err != nil {
+		return err
+	}
 	v, err := c.look(ctx, h)
 	if err != nil {
 		return err
