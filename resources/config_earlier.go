@@ -14,6 +14,8 @@ import (
 // awaitEarlier waits for a config.sh that a benchctl which was killed left at
 // work: two at once would each find the other's registration in the way.
 func (c *Config) awaitEarlier(ctx context.Context, r host.Reader) error {
+	ctx, cancel := context.WithTimeout(ctx, configTimeout)
+	defer cancel()
 	for told := false; ; told = true {
 		pid := c.earlier(r)
 		if pid == "" {
@@ -24,15 +26,15 @@ func (c *Config) awaitEarlier(ctx context.Context, r host.Reader) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cannot register the runner: an earlier registration is still at work (process %s): %w", pid, ctx.Err())
+			return fmt.Errorf("cannot register the runner: an earlier registration is still at work (process %s: %w); end it and apply again", pid, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
 // earlier returns the process of a config.sh, or of the `Runner.Listener
-// configure` that it ran, in the runner's directory, if there is one. The runner's user can make it up, and so put a
-// registration off, which is all.
+// configure` that it ran, in the runner's directory, if there is one. The
+// runner's user can make it up, and so put a registration off, which is all.
 func (c *Config) earlier(r host.Reader) string {
 	found, _ := r.Glob("/proc/[0-9]*/comm")
 	for _, comm := range found {
