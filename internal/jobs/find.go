@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,17 @@ func (k *Keeper) find() (listeners, workers []process, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return k.mine(found[listenerName]), k.mine(found[workerName]), nil
+	listeners = slices.DeleteFunc(k.mine(found[listenerName]), k.configures)
+	return listeners, k.mine(found[workerName]), nil
+}
+
+// configures reports whether a Listener does config.sh's work, which takes no
+// job. Left behind by a benchctl that was killed, it may still be at it.
+func (k *Keeper) configures(listener process) bool {
+	line, _ := os.ReadFile(k.proc.path(listener.PID, "cmdline"))
+	_, args, _ := strings.Cut(string(line), "\x00")
+	command, _, _ := strings.Cut(args, "\x00")
+	return command == "configure" || command == "remove"
 }
 
 func (k *Keeper) mine(pids []int) []process {

@@ -18,7 +18,8 @@ const (
 	maxStill = 5 * time.Second  // for all threads to stop
 	maxLeave = 5 * time.Second  // for a guardian to go
 	youth    = 2 * time.Second  // of a service that may not heed a stop yet
-	attempts = 8                // when something was about to happen just then
+	moment   = 3 * time.Second  // for what was about to happen just then
+	silence  = 30 * time.Second // of a Listener that has just started and is still to open its logs
 )
 
 // Hold stops the runner's processes, looks again, and returns with the runner
@@ -29,24 +30,19 @@ const (
 // then asks for a session first, which takes it longer than a file takes to be
 // replaced.
 func (k *Keeper) Hold(ctx context.Context) (release func(), err error) {
-	h, err := k.patiently(ctx)
+	h, err := k.keepStill(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return h.release, nil
 }
 
-// patiently holds, and tries again when it came at a moment that passes.
-func (k *Keeper) patiently(ctx context.Context) (*held, error) {
-	for n := 1; ; n++ {
-		h, err := k.hold(ctx)
-		if !isPassing(err) || n == attempts {
-			return h, err
-		}
-		if err := sleep(ctx, time.Duration(n)*100*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
+func (k *Keeper) keepStill(ctx context.Context) (h *held, err error) {
+	err = patiently(ctx, func() error {
+		h, err = k.hold(ctx)
+		return err
+	})
+	return h, err
 }
 
 // hold is one attempt: look, arm, stop, look again.
@@ -120,7 +116,7 @@ func (k *Keeper) grown(main int, listeners []process) error {
 		return nil
 	}
 	young := busy("cannot tell whether a job is coming: %s has just been started", k.runner.Unit)
-	young.passing = true
+	young.passes = moment
 	return young
 }
 
@@ -134,7 +130,7 @@ func (k *Keeper) lookAgain(h *held) error {
 	for _, listener := range listeners {
 		if !h.has(listener) {
 			err := busy("cannot tell whether a job is running: %s, process %d, has just been started", listenerName, listener.PID)
-			err.passing = true
+			err.passes = moment
 			return err
 		}
 		waiting, err := k.proc.unread(listener.PID)
@@ -143,7 +139,7 @@ func (k *Keeper) lookAgain(h *held) error {
 		}
 		if waiting {
 			err := busy("a job may be coming: a message waits in a socket of %s, process %d", listenerName, listener.PID)
-			err.passing = true
+			err.passes = moment
 			return err
 		}
 	}

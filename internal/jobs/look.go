@@ -9,10 +9,13 @@ import (
 )
 
 // Idle returns nil when no job is there, and a [BusyError] when one is or
-// cannot be ruled out.
-func (k *Keeper) Idle(context.Context) error {
-	_, err := k.look()
-	return err
+// cannot be ruled out. It waits for a Listener that has only just started to
+// say its first word.
+func (k *Keeper) Idle(ctx context.Context) error {
+	return patiently(ctx, func() error {
+		_, err := k.look()
+		return err
+	})
 }
 
 // look asks all witnesses and returns the Listeners that live. The cheapest and
@@ -52,8 +55,10 @@ func (k *Keeper) acquiring(listener process) error {
 	perf, perfErr := k.askPerf()
 	diag, diagErr := k.askDiag(listener.PID)
 	if perfErr != nil && diagErr != nil {
-		return busy("cannot tell whether a job has been received: neither the runner's perf log (%v) nor its diagnostics (%v) can be read; when no job is there, stop the runner by hand: systemctl stop %s",
+		err := busy("cannot tell whether a job has been received: neither the runner's perf log (%v) nor its diagnostics (%v) can be read; when no job is there, stop the runner by hand: systemctl stop %s",
 			perfErr, diagErr, k.runner.Unit)
+		err.passes = silence - time.Since(k.proc.since(listener))
+		return err
 	}
 	for _, at := range []time.Time{perf, diag} {
 		if !at.IsZero() && time.Since(at) < Settle {
@@ -87,8 +92,17 @@ func (k *Keeper) askDiag(pid int) (time.Time, error) {
 	return unended(text)
 }
 
-// isPassing reports whether a refusal may be over in the blink of an eye.
-func isPassing(err error) bool {
-	var b *BusyError
-	return errors.As(err, &b) && b.passing
+// patiently tries again when it came at a moment that passes.
+func patiently(ctx context.Context, try func() error) error {
+	begun := time.Now()
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := try()
+		var b *BusyError
+		if !errors.As(err, &b) || time.Since(begun) > b.passes {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
 }

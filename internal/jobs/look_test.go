@@ -106,6 +106,32 @@ func (f *fake) contained(pid int) {
 	f.link(fmt.Sprint(pid)+"/ns/pid", "pid:[4026532999]")
 }
 
+// TestAListenerThatJustStarted is given the time to open its logs. One that
+// has been there for long and has none stays in doubt.
+func TestAListenerThatJustStarted(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.process(50, listenerName, filepath.Join(f.keep.runner.Dir, "bin", listenerName))
+	f.busyWith("cannot tell whether a job has been received")
+
+	f.write("50/stat", strings.Replace(f.stat(50, listenerName, 'S'), " 90000 ", " 99990 ", 1))
+	time.AfterFunc(50*time.Millisecond, func() { f.perf(counter(start, 0), counter(session, 0)) })
+	f.idle()
+}
+
+// TestAListenerThatConfigures is config.sh at work, which takes no job.
+func TestAListenerThatConfigures(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.process(50, listenerName, filepath.Join(f.keep.runner.Dir, "bin", listenerName))
+	for command, busy := range map[string]bool{"configure": false, "remove": false, "run": true} {
+		f.write("50/cmdline", "./bin/Runner.Listener\x00"+command+"\x00--unattended\x00")
+		if err := f.keep.Idle(t.Context()); (err != nil) != busy {
+			t.Errorf("with %s at work: %v", command, err)
+		}
+	}
+}
+
 func TestNoProcIsBusy(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -83,7 +83,7 @@ func New(h host.Host, r Runner) *Keeper {
 type BusyError struct {
 	Reason  string
 	workers []process
-	passing bool // it may be over in the blink of an eye
+	passes  time.Duration // by then it is over, if it is what it seems; 0 when nobody knows
 }
 
 // Error is the whole sentence.

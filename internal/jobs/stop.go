@@ -18,7 +18,7 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot stop the runner: %w", err)
 	}
-	h, err := k.patiently(ctx)
+	h, err := k.keepStill(ctx)
 	if err != nil {
 		return err
 	}
