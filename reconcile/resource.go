@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -66,6 +67,11 @@ type Change struct {
 	Have    string   `json:"have"`
 	Want    string   `json:"want"`
 	Effects []Effect `json:"-"`
+
+	// What is known of a change that nobody asked for.
+	Since      *time.Time `json:"since,omitempty"`      // when it was last seen to be right, UTC
+	Cause      string     `json:"cause,omitempty"`      // what did it, where that can be known
+	Corrective bool       `json:"corrective,omitempty"` // the spec wanted the same when it was right
 }
 
 // An Effect is what a change brings about beyond itself.

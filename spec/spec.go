@@ -26,6 +26,9 @@ type Spec struct {
 	JDK        *JDK      // nil: no JDK is looked after
 	PTS        *PTS      // nil: no Phoronix Test Suite
 	Schedule   *Schedule // nil: no agent
+	Notify     *Notify   // nil: nobody is told
+	Cleanup    *Cleanup  // nil: nothing is cleaned up
+	Metrics    string    // file for node_exporter's textfile collector, absolute
 	GitHub     GitHub
 }
 
@@ -123,8 +126,25 @@ type PTS struct {
 
 // Schedule is when the agent makes a pass.
 type Schedule struct {
-	Cron  string
-	Splay time.Duration
+	Cron     string
+	Splay    time.Duration // at most this much is waited before a pass
+	MaxDefer time.Duration // after so long a pass no longer waits for the queue to be empty
+}
+
+// Notify says who is told when a host needs somebody.
+type Notify struct {
+	Command     string // absolute path of a program; "" is none
+	Webhook     string // URL that is posted to; "" is none
+	WebhookFile string // file that holds the URL, where the URL is a secret
+	Issue       bool   // keep one issue open at GitHub per host
+}
+
+// Cleanup says what of the runner's leavings is removed, and when. An age of 0
+// keeps them for ever.
+type Cleanup struct {
+	Work, Diag, Tools time.Duration // since their last use
+	MinFree           int64         // bytes that shall be free; 0 is no such wish
+	Processes         string        // keep or end: what of the runner's user outlives its job
 }
 
 // GitHub says where credentials are; it never holds one.
