@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
+	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
 
 // A rehearsal is `benchctl rehearse` on this very machine.
@@ -140,7 +141,7 @@ func traces(t *testing.T) map[string]string {
 	for line := range strings.Lines(string(mounts)) {
 		all["mount "+strings.Fields(line)[4]] = ""
 	}
-	for _, pattern := range []string{"/run/benchctl-rehearsal-*", "/run/benchctl-lab/*", "/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
+	for _, pattern := range []string{"/var/tmp/benchctl-rehearsal-*", "/run/benchctl-lab/*", "/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
 		found, _ := filepath.Glob(pattern)
 		for _, path := range found {
 			all[path] = ""
@@ -266,6 +267,47 @@ func look(t *testing.T, out, name string) string {
 		return ""
 	}
 	return m[1]
+}
+
+// The real runner is fetched, tried and thrown away; the copy runs the
+// stand-in's all the same.
+func TestRehearseRealDownloads(t *testing.T) {
+	check := leavesNoTrace(t)
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := standin.Start(standin.Options{}) // on this machine's loopback, in the place of a mirror
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: "2.335.0", Binary: path, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hub.PublishRunner("2.335.0", archive); err != nil {
+		t.Fatal(err)
+	}
+	url := hub.URL() + "/actions/runner/releases/download/v2.335.0/actions-runner-linux-x64-2.335.0.tar.gz"
+	real := func(sum string) string {
+		return specFile(t, strings.Replace(plainSpec, `version: "`+runnerPin+`"`, `version: "2.335.0"
+  archive: `+url+`
+  sha256: `+sum, 1))
+	}
+	out := newRehearsal(t, real(archive.SHA256), "--real-downloads").begin(t).ends(t, 0)
+	t.Log(out)
+	for _, want := range []string{"REAL: runner 2.335.0 from " + url, "sha256 " + archive.SHA256 + " as it must be", "STAND-IN: GitHub, and the runner 2.335.0",
+		"the copy runs the stand-in's", "Everything went as it should."} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not there\n%s", want, out)
+		}
+	}
+	r := newRehearsal(t, real(strings.Repeat("0", 64)), "--real-downloads").begin(t)
+	if out := r.ends(t, 1); !strings.Contains(out, "it has sha256 "+archive.SHA256) || strings.Contains(out, "# Make it so") {
+		t.Errorf("a wrong runner was not refused\n%s", out)
+	}
+	check(r)
 }
 
 // An account that is there already is used as it is.

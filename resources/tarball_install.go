@@ -65,9 +65,8 @@ func (t *Tarball) stage(ctx context.Context, h host.Host, l *tarballLook, accoun
 	if t.staged.dir != "" && t.staged.version == l.want {
 		return nil
 	}
-	if disk, err := h.Disk(t.Dir); err == nil && disk.Free < unpackRoom {
-		return fmt.Errorf("cannot unpack the runner: %.1f GiB are free on the file system of %s, and it takes %d; make room there, nothing was touched",
-			float64(disk.Free)/(1<<30), t.Dir, unpackRoom>>30)
+	if err := roomFor(h, t.Dir); err != nil {
+		return err
 	}
 	// A name that nobody can guess, so that nobody can be there before us.
 	dir := t.Dir + "/" + stagingPrefix + strings.ToLower(rand.Text())

@@ -6,9 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/internal/rehearse"
 	"github.com/SKaiNET-developers/benchctl/resources"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 func newRehearse(e *env, f *flags) *cobra.Command {
@@ -28,7 +30,7 @@ nothing but the stand-in and, through it, apt's mirrors. No credentials needed.`
 	fs := cmd.Flags()
 	fs.BoolVar(&o.Keep, "keep", false, "leave the copy up for a look, until Ctrl-C")
 	fs.BoolVar(&o.Shell, "shell", false, "open a shell in the copy before it is thrown away")
-	fs.BoolVar(&o.RealDownloads, "real-downloads", false, "fetch the JDK and the Phoronix Test Suite from where the spec says")
+	fs.BoolVar(&o.RealDownloads, "real-downloads", false, "fetch the JDK and the Phoronix Test Suite from where the spec says, and try the runner's download")
 	return cmd
 }
 
@@ -57,5 +59,20 @@ func rehearsal(ctx context.Context, e *env, f *flags, o rehearse.Options) error 
 		o.Homes = append(o.Homes, a.Home)
 	}
 	o.Out, o.In = e.stdout, e.stdin
+	if o.Fetch, err = fetcher(e, f, s); err != nil {
+		return err
+	}
 	return deferred(e, rehearse.Run(ctx, o))
+}
+
+// fetcher fetches the real runner without credentials, which a rehearsal has none of.
+func fetcher(e *env, f *flags, s *spec.Spec) (func(context.Context, string) (resources.RunnerPackage, error), error) {
+	client, err := github.New(github.Options{URL: s.Runner.URL, Version: version})
+	if err != nil {
+		return nil, err
+	}
+	o := resources.Options{Host: e.machine, Releases: client, Offline: f.offline, Attended: true}
+	return func(ctx context.Context, dir string) (resources.RunnerPackage, error) {
+		return resources.FetchRunner(ctx, e.machine, s, o, dir)
+	}, nil
 }

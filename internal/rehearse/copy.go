@@ -13,7 +13,7 @@ import (
 )
 
 // boot makes the copy and starts it.
-func (s *stage) boot(ctx context.Context, dir string, props *props) error {
+func (s *stage) boot(ctx context.Context, props *props) error {
 	begun := time.Now()
 	screen, carried, err := s.survey()
 	if err != nil {

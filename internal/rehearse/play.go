@@ -19,7 +19,11 @@ var errPlay = errors.New("the rehearsal found a fault; the output above says whe
 
 // play is the whole rehearsal, act by act.
 func (s *stage) play(ctx context.Context) error {
-	acts := []func(context.Context) error{s.actDiff, s.actApply, s.actAgain, s.actJob}
+	var acts []func(context.Context) error
+	if s.RealDownloads {
+		acts = append(acts, s.actFetch)
+	}
+	acts = append(acts, s.actDiff, s.actApply, s.actAgain, s.actJob)
 	for _, d := range s.drifts() {
 		acts = append(acts, func(ctx context.Context) error { return s.actDrift(ctx, d) })
 	}

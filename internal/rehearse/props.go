@@ -16,13 +16,13 @@ type props struct {
 
 // props makes what the stand-in serves in place of what is not the
 // distribution's: the runner, the Phoronix Test Suite, Temurin.
-func (s *stage) props(dir string) (*props, error) {
+func (s *stage) props() (*props, error) {
 	s.hub.AcceptToken(token)
 	version := s.Spec.Runner.Version
 	if version == "latest" {
 		version = "2.999.0"
 	}
-	runner, err := standin.RunnerArchive(standin.ArchiveOptions{Version: version, Binary: s.Binary, Dir: dir})
+	runner, err := standin.RunnerArchive(standin.ArchiveOptions{Version: version, Binary: s.Binary, Dir: s.dir})
 	if err != nil {
 		return nil, err
 	}

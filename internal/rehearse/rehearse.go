@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -25,6 +25,8 @@ type Options struct {
 	// Idle looks whether a job runs on this machine; from then on the
 	// rehearsal gives way to it.
 	Idle func(context.Context) error
+	// Fetch fetches the real runner into a new directory, as an apply does it.
+	Fetch func(ctx context.Context, dir string) (resources.RunnerPackage, error)
 
 	RealDownloads bool // what is not the distribution's comes from where it says
 	Keep          bool // leave the copy up for a look, until ctx ends
@@ -46,6 +48,7 @@ type stage struct {
 	*lab.Machine
 	hub   *standin.Server
 	proxy *mirrorProxy
+	dir   string // scratch, outside of the copy
 }
 
 // Run rehearses. The error is what went wrong in the play, or before it; one
@@ -57,11 +60,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	ctx, giveWay := context.WithCancelCause(ctx)
 	defer giveWay(nil)
 	go watch(ctx, o.Idle, giveWay)
-	dir, err := os.MkdirTemp("/run", "benchctl-rehearsal-")
+	dir, remove, err := scratch()
 	if err != nil {
 		return fmt.Errorf("cannot rehearse: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	fmt.Fprintln(o.Out, "A rehearsal takes a minute or two, most of it for apt in the copy. Ctrl-C ends it and leaves nothing.")
 	s, err := newStage(ctx, o, dir)
 	if err != nil {
@@ -111,12 +114,12 @@ func newStage(ctx context.Context, o Options, dir string) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{Options: o, hub: hub}
-	props, err := s.props(dir)
+	s := &stage{Options: o, hub: hub, dir: dir}
+	props, err := s.props()
 	if err != nil {
 		return nil, errors.Join(err, hub.Close())
 	}
-	if err := s.boot(ctx, dir, props); err != nil {
+	if err := s.boot(ctx, props); err != nil {
 		return nil, errors.Join(err, hub.Close())
 	}
 	if err := errors.Join(s.connect(ctx), s.ownSysctl(ctx)); err != nil {
