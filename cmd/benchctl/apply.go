@@ -77,6 +77,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	w.notes(e, f)
 	ran := w.serviceRuns(ctx)
 	report := w.apply(ctx, e, f, ran)
+	conclude(ctx, e, w, report, a)
 	if err := show(e, f, report); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"internal/host/linux":     {"internal/host", "internal/archive", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
 	"resources":               {"spec", "reconcile", "internal/host", "internal/github/actions", "internal/originals", "internal/expect", "internal/jobs"},
 	"internal/standin/runner": {},
+	"internal/journal":        {"github.com/coreos/go-systemd/v22"},
 }
 
 func TestArrowsNeverGoUp(t *testing.T) {

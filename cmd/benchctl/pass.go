@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+// newPass is one look of the agent, as a process of its own, so that nothing
+// that goes wrong in it stays in the agent. Nobody types it.
+func newPass(e *env, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:    "pass",
+		Short:  "Look at everything once, as the agent does, and keep what was seen",
+		Hidden: true,
+		Args:   noArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return pass(cmd.Context(), e, f) },
+	}
+}
+
+func pass(ctx context.Context, e *env, f *flags) error {
+	if err := needRoot("make a pass"); err != nil {
+		return err
+	}
+	s, err := load(e, f.file)
+	if err != nil {
+		return err
+	}
+	w, err := wire(e, f, s, applyFlags{})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	report := w.diff(ctx)
+	report.Verb = "pass"
+	conclude(ctx, e, w, report, applyFlags{})
+	if err := show(e, f, report); err != nil {
+		return err
+	}
+	return exit(report.ExitCode())
+}
