@@ -70,7 +70,7 @@ func load(file string, src []byte) (*loader, *Spec) {
 	l.root = l.grow(&field{node: doc, schema: shape(), used: true})
 	s := l.spec(l.root)
 	l.validate(l.root)
-	s.File, s.SHA256 = file, hex.EncodeToString(sum[:])
+	s.File, s.SHA256, s.Text = file, hex.EncodeToString(sum[:]), src
 	return l, s
 }
 
@@ -89,6 +89,9 @@ func (l *loader) spec(root *field) *Spec {
 	s.InstallDir = l.installDir(root.get("installDir"), s.User.Home)
 	s.Runner = l.runner(root.get("runner"), s)
 	s.Service = l.service(root.get("service"))
+	s.Notify = l.notify(root.get("notify"), s)
+	s.Cleanup = l.cleanup(root.get("cleanup"))
+	s.Metrics = l.metrics(root.get("metrics"), s)
 	s.GitHub = l.github(root.get("github"), s.User.Home)
 	return s
 }

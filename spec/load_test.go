@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got := load(t, head)
 	want := &spec.Spec{
-		File: "runner.yaml", SHA256: got.SHA256, Version: 1,
+		File: "runner.yaml", SHA256: got.SHA256, Text: []byte(head), Version: 1,
 		User:       spec.User{Name: "gha-runner", Home: "/var/lib/gha-runner", Shell: "/usr/sbin/nologin"},
 		InstallDir: "/var/lib/gha-runner/actions-runner",
 		Runner: spec.Runner{

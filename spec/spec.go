@@ -13,6 +13,7 @@ import (
 type Spec struct {
 	File   string // as given on the command line
 	SHA256 string // of the text, in hex
+	Text   []byte // as it was read
 
 	Warnings Problems // what is unwise about the file; it can be used all the same
 
@@ -127,7 +128,7 @@ type PTS struct {
 // Schedule is when the agent makes a pass.
 type Schedule struct {
 	Cron     string
-	Splay    time.Duration // at most this much is waited before a pass
+	Splay    time.Duration // at most this much is waited before a pass; less than the time between two
 	MaxDefer time.Duration // after so long a pass no longer waits for the queue to be empty
 }
 

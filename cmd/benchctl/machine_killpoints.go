@@ -19,7 +19,8 @@ import (
 // is told to stderr just before it is made, and benchctl is killed before the
 // one that BENCHCTL_KILL_AT counts, 1 being the first and 0 none, after a pause
 // of BENCHCTL_KILL_AFTER. BENCHCTL_PAUSE comes before every change, for a host
-// so busy that time passes between a look and the act.
+// so busy that time passes between a look and the act. benchctl's own notes are
+// no changes of the host, and have BENCHCTL_KILL_AT_RECORD to themselves.
 func newMachine() *linux.Machine {
 	at, err := strconv.Atoi(os.Getenv("BENCHCTL_KILL_AT"))
 	if err != nil {
@@ -27,17 +28,29 @@ func newMachine() *linux.Machine {
 	}
 	beforeKill, _ := time.ParseDuration(os.Getenv("BENCHCTL_KILL_AFTER"))
 	pause, _ := time.ParseDuration(os.Getenv("BENCHCTL_PAUSE"))
-	var changes atomic.Int64
+	atRecord, _ := strconv.Atoi(os.Getenv("BENCHCTL_KILL_AT_RECORD"))
+	var changes, records atomic.Int64
 	return &linux.Machine{Before: func(op, path string) {
+		if op == "record" {
+			if records.Add(1) == int64(atRecord) {
+				die()
+			}
+			return
+		}
 		time.Sleep(pause)
 		n := changes.Add(1)
 		fmt.Fprintf(os.Stderr, "change %d at %s: %s %s\n", n, time.Now().Format(time.RFC3339Nano), op, path)
 		if n == int64(at) {
 			time.Sleep(beforeKill)
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			die()
 		}
 	}}
+}
+
+// die ends benchctl as a power cut would.
+func die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
 }
 
 // newKeeper keeps the runner's jobs undisturbed, or with BENCHCTL_NO_HOLD only

@@ -50,6 +50,14 @@ type Host interface {
 	// Replace swaps a file's contents whole: a temporary file beside it,
 	// fsync, rename, fsync of the directory.
 	Replace(path string, data []byte, perm Perm) error
+	// Record swaps a file's contents whole, like Replace, and does not wait
+	// for the disk: it is for benchctl's own notes, which a power cut may
+	// take back and which disturb nobody meanwhile.
+	Record(path string, data []byte, perm Perm) error
+	// AppendLine adds a line to a file, and makes the file if need be. It
+	// does not wait for the disk either. A line that was cut off before it
+	// stays alone.
+	AppendLine(path string, line []byte, perm Perm) error
 	// Poke writes to a kernel file in one write(2). It never creates the
 	// file: a missing knob must stay missing.
 	Poke(path, value string) error

@@ -173,8 +173,10 @@ func TestBeforeHearsOfEveryChange(t *testing.T) {
 	_ = m.Rename("/d/f", "/d/g")
 	_ = m.Poke("/d/g", "1")
 	_ = m.Remove("/d/g")
+	_ = m.Record("/d/r", nil, own(0o600))
+	_ = m.AppendLine("/d/r", nil, own(0o600))
 	_ = m.RemoveAll("/d")
-	want := "mkdir /d,replace /d/f,rename /d/f,symlink /d/l,setperm /d/f,rename /d/g,poke /d/g,remove /d/g,remove /d"
+	want := "mkdir /d,replace /d/f,rename /d/f,symlink /d/l,setperm /d/f,rename /d/g,poke /d/g,remove /d/g,record /d/r,record /d/r,remove /d"
 	if got := strings.Join(heard, ","); got != want {
 		t.Errorf("heard %s\nwant  %s", got, want)
 	}

@@ -18,7 +18,8 @@ type Machine struct {
 	// Root is put before every path; "" and "/" are the machine itself.
 	Root string
 	// Before, if set, is called with each change just before it is made. Tests
-	// use it to stop benchctl at every instant there is.
+	// use it to stop benchctl at every instant there is. The op of benchctl's
+	// own notes, which are no change of the host, is "record".
 	Before func(op, path string)
 
 	bus struct {

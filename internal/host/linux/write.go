@@ -18,7 +18,7 @@ func (m *Machine) Replace(path string, data []byte, perm host.Perm) error {
 	m.before("replace", path)
 	dir, name := filepath.Split(m.at(path))
 	tmp := filepath.Join(dir, "."+name+".benchctl-new")
-	if err := writeNew(tmp, data, perm); err != nil {
+	if err := writeNew(tmp, data, perm, true); err != nil {
 		os.Remove(tmp)
 		return fmt.Errorf("cannot write %s: %w", path, bare(err))
 	}
@@ -31,8 +31,8 @@ func (m *Machine) Replace(path string, data []byte, perm host.Perm) error {
 }
 
 // writeNew never follows what somebody put in its way, be it a directory: the
-// file is new, or there is an error.
-func writeNew(path string, data []byte, perm host.Perm) error {
+// file is new, or there is an error. Synced, it is on the disk when this returns.
+func writeNew(path string, data []byte, perm host.Perm, synced bool) error {
 	if err := os.RemoveAll(path); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func writeNew(path string, data []byte, perm host.Perm) error {
 	if err := f.Chown(perm.UID, perm.GID); err != nil {
 		return err
 	}
-	if err := f.Chmod(perm.Mode); err != nil {
+	if err := f.Chmod(perm.Mode); err != nil || !synced {
 		return err
 	}
 	return f.Sync()
@@ -193,8 +193,12 @@ func (m *Machine) RemoveAll(path string) error {
 // bare takes the path off an error whose sentence names the file already.
 func bare(err error) error {
 	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
 		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
 	}
 	return err
 }
