@@ -65,7 +65,7 @@ func TestApplyDuringAJob(t *testing.T) {
 	w.flip()
 
 	before := w.still()
-	for _, verb := range [][]string{applyYes, {"revert"}} {
+	for _, verb := range [][]string{applyYes, {"revert"}, {"revert", "-f", "/lost.yaml"}} {
 		r, came := w.try(0, verb)
 		if r.Status != reconcile.ExitDeferred || !strings.Contains(r.Stdout+r.Stderr, "a job is running") || came != nil {
 			t.Errorf("%v ended with %d after %v, want 3 and nothing done\n%s%s", verb, r.Status, came, r.Stdout, r.Stderr)

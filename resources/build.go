@@ -52,13 +52,10 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 // account that is not there yet runs nothing. After a change of URL or name the
 // unit to stop is still the one under the old name.
 func Runner(r host.Reader, s *spec.Spec) jobs.Runner {
-	runner := jobs.Runner{Dir: s.InstallDir, Unit: unitName(s.Runner.URL, runnerName(r, s)), UID: -1, GID: -1}
+	runner := runnerOf(r, s.User.Name, unitName(s.Runner.URL, runnerName(r, s)), s.InstallDir)
 	units := unitsOf(r, s.InstallDir)
 	if len(units) > 0 && !slices.ContainsFunc(units, func(u foundUnit) bool { return u.name == runner.Unit }) {
 		runner.Unit = units[0].name
-	}
-	if a, err := r.Account(s.User.Name); err == nil {
-		runner.UID, runner.GID = a.UID, a.GID
 	}
 	return runner
 }

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/SKaiNET-developers/benchctl/internal/expect"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 func newRevert(e *env, f *flags) *cobra.Command {
@@ -16,7 +22,8 @@ func newRevert(e *env, f *flags) *cobra.Command {
 		Short: "Give every kernel knob back its original value",
 		Long: `Give every kernel knob that benchctl ever changed back the value that it had
 before, exactly, and take the knobs out of what the service checks when it
-starts. The next apply sets them again.`,
+starts. The next apply sets them again. What is needed for this is on the host
+itself: a spec that is lost or broken is no hindrance.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return revert(cmd.Context(), e, f) },
 	}
@@ -26,28 +33,24 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	if err := needRoot("revert"); err != nil {
 		return err
 	}
-	s, err := load(e, f.file)
-	if err != nil {
-		return err
+	if len(f.only) > 0 {
+		return errors.New("cannot revert some kinds alone: every knob is given back; leave --only out, or take a key such as governor out of the spec and apply")
 	}
-	alone := *f
-	alone.offline = true // GitHub has no say in a knob, nor has a missing token file
-	w, err := wire(e, &alone, s, applyFlags{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
+	defer e.machine.Close()
+	ref, runners := toHold(e, f)
 	release, err := e.machine.Lock(ctx, "revert")
 	if err != nil {
 		return err
 	}
 	defer release()
 	began := time.Now()
-	letGo, err := w.jobs.Hold(ctx)
-	if err != nil {
-		return deferred(e, err)
+	for _, runner := range runners {
+		letGo, err := newKeeper(e.machine, runner).Hold(ctx)
+		if err != nil {
+			return deferred(e, err)
+		}
+		defer letGo()
 	}
-	defer letGo()
 	// First, or a start of the service in between would set the knobs again.
 	if err := expect.ReleaseKnobs(e.machine); err != nil {
 		return err
@@ -56,9 +59,48 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	if err != nil {
 		return err
 	}
-	report := newReport("revert", w, began, outcomes)
+	report := reconcile.NewReport("revert", e.machine.Hostname(), ref, began, time.Since(began), outcomes)
 	if err := show(e, f, report); err != nil {
 		return err
 	}
 	return exit(report.ExitCode())
+}
+
+// toHold finds whose jobs a revert must not disturb: the runners that the host
+// itself knows of, and before the first apply the spec's. A spec that cannot be
+// used is told of, and not needed.
+func toHold(e *env, f *flags) (reconcile.SpecRef, []jobs.Runner) {
+	installed := resources.Installed(e.machine)
+	s, err := load(e, f.file)
+	if err == nil {
+		if len(installed) == 0 {
+			installed = append(installed, resources.Runner(e.machine, s))
+		}
+		return specRef(s), installed
+	}
+	if !f.quiet {
+		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host: %s\n", unusable(f, err), clean(named(installed)))
+	}
+	return reconcile.SpecRef{File: f.file}, installed
+}
+
+// unusable says in one line why there is no spec.
+func unusable(f *flags, err error) string {
+	var problems spec.Problems
+	if errors.As(err, &problems) {
+		return fmt.Sprintf("the spec %s cannot be used (benchctl validate -f %s says why)", f.file, f.file)
+	}
+	reason, _, _ := strings.Cut(err.Error(), ";")
+	return clean(reason)
+}
+
+func named(runners []jobs.Runner) string {
+	var all []string
+	for _, r := range runners {
+		all = append(all, fmt.Sprintf("the runner in %s (%s)", r.Dir, r.Unit))
+	}
+	if len(all) == 0 {
+		return "no runner of benchctl's"
+	}
+	return strings.Join(all, ", ")
 }
