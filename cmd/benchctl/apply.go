@@ -65,6 +65,9 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	defer release()
+	if err := w.notPaused(e, f, "apply"); err != nil {
+		return err
+	}
 	if err := w.await(ctx, e, a); err != nil {
 		return err
 	}

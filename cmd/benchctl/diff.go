@@ -35,6 +35,7 @@ func diff(ctx context.Context, e *env, f *flags) error {
 	defer w.close()
 	report := w.diff(ctx)
 	w.notes(e, f)
+	tellPause(e, f)
 	if w.client != nil && w.client.AppTokens() > 0 && !f.quiet {
 		fmt.Fprintf(e.stderr, "note: GitHub made App %d an installation token to look with; a diff sends no other POST (%d sent)\n", s.GitHub.App.ID, w.client.AppTokens())
 	}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
+	"github.com/SKaiNET-developers/benchctl/internal/pause"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+func newPause(e *env, f *flags) *cobra.Command {
+	var length string
+	cmd := &cobra.Command{
+		Use:   "pause REASON",
+		Short: "Keep benchctl from changing this host for a while",
+		Long: `Refuse every pass and every apply (exit code 3) until the pause ends: after --for,
+else with "benchctl resume". It survives reboots. The runner goes on taking jobs;
+diff, validate, rehearse and revert work as ever.`,
+		Example: `  benchctl pause "calibrating the power meter" --for 2h
+  benchctl pause "BIOS update, ask ana"`,
+		RunE: func(cmd *cobra.Command, words []string) error {
+			return pauseHost(cmd.Context(), e, f, words, length)
+		},
+	}
+	cmd.Flags().StringVar(&length, "for", "", "how long, such as 2h, 90m or 2d (until benchctl resume)")
+	return cmd
+}
+
+func pauseHost(ctx context.Context, e *env, f *flags, words []string, length string) error {
+	reason, err := pause.Reason(words)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	p := pause.Pause{Reason: reason, By: pause.Asker(e.machine, e.getenv), Since: now}
+	if length != "" {
+		d, err := pause.Length(length)
+		if err != nil {
+			return err
+		}
+		p.Until = now.Add(d)
+	}
+	if err := needRoot("pause this host"); err != nil {
+		return err
+	}
+	release, err := atWork(ctx, e, "pause")
+	if err != nil {
+		return err
+	}
+	defer release()
+	old, err := pause.Load(e.machine, now)
+	if err != nil {
+		return err
+	}
+	if err := pause.Set(e.machine, p); err != nil {
+		return err
+	}
+	if f.output == "json" {
+		return printJSON(e, pauseAnswer{Paused: true, Pause: &p, Replaced: old})
+	}
+	fmt.Fprintf(e.stdout, "Paused until %s: %s\n", p.Ends(), clean(p.Reason))
+	if old != nil {
+		fmt.Fprintf(e.stdout, "That replaces an earlier pause: %s.\n", old)
+	}
+	if !f.quiet {
+		fmt.Fprintln(e.stderr, "The runner goes on taking jobs; no pass and no apply changes this host. benchctl resume ends the pause.")
+	}
+	return nil
+}
+
+// pauseAnswer is what pause and resume print with -o json.
+type pauseAnswer struct {
+	Paused   bool         `json:"paused"`
+	Pause    *pause.Pause `json:"pause,omitempty"`    // the one in force
+	Replaced *pause.Pause `json:"replaced,omitempty"` // the one that was
+}
+
+// atWork takes the host's lock for a moment. An apply that has it is not waited
+// for: it ends first, which is told, and what follows counts from the next on.
+func atWork(ctx context.Context, e *env, verb string) (release func(), err error) {
+	release, err = e.machine.Lock(ctx, verb)
+	if errors.Is(err, linux.ErrLocked) {
+		fmt.Fprintln(e.stderr, "note:", clean(err.Error()), "(it goes on; this counts for those that follow)")
+		return func() {}, nil
+	}
+	return release, err
+}
+
+// notPaused refuses to go on while the host is paused: with a report in JSON if
+// that was asked for, and a sentence.
+func (w *wired) notPaused(e *env, f *flags, verb string) error {
+	now := time.Now()
+	p, err := pause.Load(e.machine, now)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		_ = pause.Sweep(e.machine, now) // or the next writer does
+		return nil
+	}
+	err = fmt.Errorf("%s; nothing was touched; %s", p, pause.Next)
+	if f.output == "json" {
+		if err := printJSON(e, w.deferred(verb, err)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(e.stderr, "benchctl: deferred:", err)
+	return exitError{reconcile.ExitDeferred}
+}
+
+// deferred is the report of a pass that was not made, and why.
+func (w *wired) deferred(verb string, why error) *reconcile.Report {
+	var outcomes []reconcile.Outcome
+	for _, r := range w.resources {
+		outcomes = append(outcomes, reconcile.Outcome{
+			ID: r.ID(), Kind: r.ID().Kind, Status: reconcile.Deferred, Error: why.Error(), Err: why,
+		})
+	}
+	return newReport(verb, w, time.Now(), outcomes)
+}
+
+// tellPause notes that the host is paused, for verbs that work all the same.
+func tellPause(e *env, f *flags) {
+	if f.quiet {
+		return
+	}
+	p, err := pause.Load(e.machine, time.Now())
+	switch {
+	case p != nil:
+		fmt.Fprintf(e.stderr, "note: %s; meanwhile no apply changes it; %s\n", p, pause.Next)
+	case err != nil && f.verbose:
+		fmt.Fprintln(e.stderr, "note:", err)
+	}
+}
