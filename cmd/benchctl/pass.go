@@ -31,6 +31,9 @@ func pass(ctx context.Context, e *env, f *flags) error {
 		return err
 	}
 	defer w.close()
+	if err := w.notPaused(e, f, "pass"); err != nil {
+		return err
+	}
 	report := w.diff(ctx)
 	report.Verb = "pass"
 	conclude(ctx, e, w, report, applyFlags{})
