@@ -17,6 +17,7 @@ func (l *loader) schedule(f *field) *Schedule {
 	s := &Schedule{Cron: f.get("cron").text()}
 	sched := l.cron(f.get("cron"), s.Cron)
 	s.Splay = l.splay(f.get("splay"), sched)
+	s.MaxDefer = l.maxDefer(f.get("maxDefer"))
 	return s
 }
 
@@ -44,18 +45,40 @@ func (l *loader) cron(f *field, expr string) cron.Schedule {
 	return sched
 }
 
-// splay checks the delay, which must fit between two passes.
+// splay checks the delay, which must fit between two passes. Without a word of
+// the file it is a tenth of that time: enough to tell hosts apart that were set
+// up alike, and not enough for anyone to wait for.
 func (l *loader) splay(f *field, sched cron.Schedule) time.Duration {
-	d, err := time.ParseDuration(f.text())
+	var gap time.Duration
+	if sched != nil {
+		gap = shortestGap(sched)
+	}
+	if !f.has() {
+		return min(gap/10, maxDefaultSplay).Truncate(time.Second)
+	}
+	d, err := duration(f.text())
 	switch {
 	case err != nil:
 		l.fault(f, "write a duration such as 90s or 5m", "%s is not a duration", quote(f.text()))
 	case d < 0:
 		l.fault(f, "write a duration such as 90s or 5m", "a delay cannot be negative")
-	case d > 0 && sched != nil:
-		if gap := shortestGap(sched); gap > 0 && d >= gap {
-			l.fault(f, "shorten splay, or let the passes be rarer", "a delay of up to %s does not fit between two passes, which are %s apart", d, gap)
-		}
+	case gap > 0 && d >= gap:
+		l.fault(f, "shorten splay, or let the passes be rarer", "a delay of up to %s does not fit between two passes, which are %s apart", d, gap)
+	}
+	return d
+}
+
+// maxDefaultSplay bounds what is waited without a word of the file.
+const maxDefaultSplay = 5 * time.Minute
+
+// maxDefer reads how long jobs may keep a pass from changing anything.
+func (l *loader) maxDefer(f *field) time.Duration {
+	d, err := duration(f.text())
+	switch {
+	case err != nil:
+		l.fault(f, exampleHint(f), "%s is not a duration", quote(f.text()))
+	case d < time.Minute:
+		l.fault(f, "allow a minute or more; the default is 6h", "%s is less than a minute, and a pass would keep jobs waiting at once", quote(f.text()))
 	}
 	return d
 }

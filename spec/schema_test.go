@@ -37,7 +37,10 @@ jdk:
   version: 21
   repository: {url: "https://a.example", suite: noble, key: /etc/k.asc, fingerprint: 3B04D753C9050D9A5D343F39843C48A565F8F04B, package: jdk-21}
 pts: {version: 10.8.6, archive: /srv/pts.deb, sha256: 0000000000000000000000000000000000000000000000000000000000000000}
-schedule: {cron: "@hourly", splay: 5m}
+schedule: {cron: "@hourly", splay: 5m, maxDefer: 2h}
+notify: {command: /usr/local/sbin/tell, webhook: "https://alerts.example/x", webhookFile: /etc/benchctl/webhook, issue: false}
+cleanup: {work: 14d, diag: 30d, tools: 90d, minFree: 20GiB, processes: end}
+metrics: /run/benchctl/benchctl.prom
 github: {tokenFile: /etc/benchctl/token}
 `, `version: 1
 user: bench
@@ -137,7 +140,9 @@ func TestKeysOfTheDesign(t *testing.T) {
 		runner.workDir runner.ephemeral runner.autoUpdate runner.env runner.keep
 		service.needs service.cpus service.directives gate governor governor.name governor.ifUnsupported
 		jdk jdk.version jdk.vendor jdk.repository.url jdk.repository.suite jdk.repository.key jdk.repository.fingerprint jdk.archive jdk.sha256
-		pts pts.version pts.archive pts.sha256 schedule schedule.cron schedule.splay
+		pts pts.version pts.archive pts.sha256 schedule schedule.cron schedule.splay schedule.maxDefer
+		notify.command notify.webhook notify.webhookFile notify.issue metrics
+		cleanup.work cleanup.diag cleanup.tools cleanup.minFree cleanup.processes
 		github.tokenFile github.app.id github.app.installation github.app.keyFile`) {
 		if !have[path] {
 			t.Errorf("the schema lacks %s", path)

@@ -163,6 +163,9 @@ func (f *field) has() bool {
 	return true
 }
 
+// hollow tells whether the field is a mapping that says nothing.
+func (f *field) hollow() bool { return f.node.Kind == yaml.MappingNode && len(f.node.Content) == 0 }
+
 // get returns the field of a key, present or not. The key is one of the
 // schema's: anything else is a mistake in this package.
 func (f *field) get(key string) *field {
