@@ -29,7 +29,8 @@ type Reader interface {
 	// ReadDir returns the names in a directory, sorted.
 	ReadDir(path string) ([]string, error)
 	Glob(pattern string) ([]string, error)
-	// Disk describes the file system that holds path, or would hold it.
+	// Disk describes the file system that holds path, or would hold it, as
+	// services of the machine see it.
 	Disk(path string) (Disk, error)
 	// Account looks a user up in the files and, beyond them, in NSS. The
 	// error wraps fs.ErrNotExist when nobody has that name.
@@ -104,6 +105,9 @@ type Systemd interface {
 	Unmask(ctx context.Context, unit string) error
 	// Reload makes systemd read its unit files anew.
 	Reload(ctx context.Context) error
+	// ReloadUnit has a service read its own settings anew. It returns without
+	// waiting for that: the service may have to finish something first.
+	ReloadUnit(ctx context.Context, unit string) error
 	ResetFailed(ctx context.Context, unit string) error
 }
 

@@ -32,8 +32,9 @@ type Machine struct {
 	// OnRun answers commands. Without it, every command fails the test.
 	OnRun func(cmd host.Command) (host.Output, error)
 	// OnStart and OnStop, if set, act when a unit is started or stopped;
-	// without them the unit just becomes active or inactive.
-	OnStart, OnStop func(unit string) error
+	// without them the unit just becomes active or inactive. OnReload acts
+	// when one reads its own settings anew.
+	OnStart, OnStop, OnReload func(unit string) error
 	// Ran lists the argv of every command, in order.
 	Ran [][]string
 	// Writes lists every change made, as "op path", in order.

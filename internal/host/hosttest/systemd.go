@@ -82,4 +82,13 @@ func (s manager) Reload(context.Context) error {
 	return err
 }
 
+func (s manager) ReloadUnit(ctx context.Context, unit string) error {
+	if s.m.OnReload != nil {
+		if err := s.m.OnReload(unit); err != nil {
+			return err
+		}
+	}
+	return s.change(ctx, "reload", unit, func(*host.Unit) {})
+}
+
 func (s manager) ResetFailed(context.Context, string) error { return nil }

@@ -129,42 +129,6 @@ func fileMode(st uint32) fs.FileMode {
 	return mode
 }
 
-// Disk describes the file system that holds path, or would hold it: the
-// nearest parent that exists decides.
-func (m *Machine) Disk(path string) (host.Disk, error) {
-	at := m.at(path)
-	var st unix.Statfs_t
-	err := unix.Statfs(at, &st)
-	for err == unix.ENOENT && at != "/" {
-		at = filepath.Dir(at)
-		err = unix.Statfs(at, &st)
-	}
-	if err != nil {
-		return host.Disk{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
-	}
-	return host.Disk{
-		Mount:      mountOf(at),
-		Free:       st.Bavail * uint64(st.Bsize),
-		FreeInodes: st.Ffree,
-		Inodes:     st.Files,
-		NoExec:     st.Flags&unix.ST_NOEXEC != 0,
-		ReadOnly:   st.Flags&unix.ST_RDONLY != 0,
-	}, nil
-}
-
-// mountOf walks up until the device changes.
-func mountOf(path string) string {
-	var here, above unix.Stat_t
-	for path != "/" && unix.Stat(path, &here) == nil {
-		parent := filepath.Dir(path)
-		if unix.Stat(parent, &above) != nil || above.Dev != here.Dev {
-			return path
-		}
-		path = parent
-	}
-	return path
-}
-
 func firstLine(data []byte) string {
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	return strings.TrimSpace(string(line))

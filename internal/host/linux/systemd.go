@@ -168,6 +168,15 @@ func (s *manager) Reload(ctx context.Context) error {
 	return s.call("reload", "systemd", func(c *sd.Conn) error { return c.ReloadContext(ctx) })
 }
 
+// ReloadUnit queues the reload. A service that waits for us before it says that
+// it is done would wait for ever.
+func (s *manager) ReloadUnit(ctx context.Context, unit string) error {
+	return s.call("reload", unit, func(c *sd.Conn) error {
+		_, err := c.ReloadUnitContext(ctx, unit, "replace", nil)
+		return err
+	})
+}
+
 func (s *manager) ResetFailed(ctx context.Context, unit string) error {
 	return s.call("reset", unit, func(c *sd.Conn) error {
 		err := c.ResetFailedUnitContext(ctx, unit)
