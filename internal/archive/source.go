@@ -108,9 +108,6 @@ var client = &http.Client{
 
 var errRedirect = errors.New("it redirects as no server should")
 
-// stall is how long a server may send nothing.
-var stall = time.Minute
-
 func get(ctx context.Context, u *url.URL) (*source, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -133,9 +130,7 @@ func get(ctx context.Context, u *url.URL) (*source, error) {
 		cancel(nil)
 		return nil, refused(resp)
 	}
-	body := &watched{body: resp.Body, ctx: ctx, cancel: cancel}
-	body.timer = time.AfterFunc(stall, func() { cancel(errStalled) })
-	return &source{ReadCloser: body, name: u.String(), size: resp.ContentLength}, nil
+	return &source{ReadCloser: watch(ctx, resp.Body, cancel), name: u.String(), size: resp.ContentLength}, nil
 }
 
 // refused is a status other than 200. Only what may pass is tried again.
@@ -149,33 +144,6 @@ func refused(resp *http.Response) error {
 		return &transientError{err: err, after: time.Duration(seconds) * time.Second}
 	}
 	return err
-}
-
-var errStalled = errors.New("nothing more came for a minute")
-
-// A watched body ends when nothing comes for too long.
-type watched struct {
-	body   io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-}
-
-func (w *watched) Read(b []byte) (int, error) {
-	n, err := w.body.Read(b)
-	if n > 0 {
-		w.timer.Reset(stall)
-	}
-	if err != nil && err != io.EOF && context.Cause(w.ctx) != nil {
-		err = context.Cause(w.ctx)
-	}
-	return n, err
-}
-
-func (w *watched) Close() error {
-	w.timer.Stop()
-	w.cancel(nil)
-	return w.body.Close()
 }
 
 // broken describes a source that failed after some bytes came.
