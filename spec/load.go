@@ -2,7 +2,6 @@ package spec
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +18,20 @@ const maxProblems = 100
 // its name, for messages. An error is always [Problems]: all that is wrong and
 // all there is to warn of, sorted by place. Warnings alone are in the Spec.
 func Load(file string, src []byte) (*Spec, error) {
-	l, s := load(file, src)
+	return LoadAll(File{file, src})
+}
+
+// A File is the text of a spec, or of a part of one, and its name for messages.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// LoadAll makes a Spec of several files: a later one is laid over those before
+// it. Mappings merge, everything else is replaced. Each problem names the file
+// that said it. The Spec's text is then the result, written anew.
+func LoadAll(files ...File) (*Spec, error) {
+	l, s := load(files...)
 	l.found.sort()
 	errs := l.found.of(Error)
 	switch {
@@ -48,30 +60,61 @@ func LoadFile(file string) (*Spec, error) {
 
 // A loader is what the parts of one Load share.
 type loader struct {
-	src   source
+	src   *source // the file that is being read
 	root  *field
 	found Problems
 	seen  map[string]bool
 }
 
-func load(file string, src []byte) (*loader, *Spec) {
-	l := &loader{src: source{file: file, text: src}, seen: map[string]bool{}}
-	sum := sha256.Sum256(src)
+func load(files ...File) (*loader, *Spec) {
+	l := &loader{seen: map[string]bool{}}
+	broken := false
+	for n, file := range files {
+		switch root := l.read(n, file); {
+		case root == nil:
+			broken = true
+		case l.root == nil:
+			l.root = root
+		default:
+			l.root = l.root.under(root)
+		}
+	}
+	if broken {
+		return l, nil
+	}
+	s := l.spec(l.root)
+	l.validate(l.root)
+	s.File, s.Text = names(files), files[0].Text
+	if len(files) > 1 {
+		s.Text = l.root.print()
+	}
+	s.SHA256 = fmt.Sprintf("%x", sha256.Sum256(s.Text))
+	return l, s
+}
+
+// read makes a tree of the n-th file, nil when there is no sense in looking further.
+func (l *loader) read(n int, file File) *field {
+	l.src = &source{nth: n, file: file.Name, text: file.Text}
 	if p := l.src.readable(); p != nil {
 		l.found = append(l.found, *p)
-		return l, nil
+		return nil
 	}
 	l.refuseSecrets()
 	doc := l.parse()
 	if doc == nil {
-		return l, nil
+		return nil
 	}
 	l.lint(doc)
-	l.root = l.grow(&field{node: doc, schema: shape(), used: true})
-	s := l.spec(l.root)
-	l.validate(l.root)
-	s.File, s.SHA256, s.Text = file, hex.EncodeToString(sum[:]), src
-	return l, s
+	return l.grow(&field{node: doc, schema: shape(), used: true})
+}
+
+// names is what the files are called together.
+func names(files []File) string {
+	all := make([]string, len(files))
+	for i, f := range files {
+		all[i] = f.Name
+	}
+	return strings.Join(all, ", ")
 }
 
 // spec reads the tree from the top. Every key is judged as far as it can be,
@@ -96,7 +139,8 @@ func (l *loader) spec(root *field) *Spec {
 	return s
 }
 
-// at reports an error at a place; the same one only once.
+// at reports an error at a place of the file that is being read; the same one
+// only once.
 func (l *loader) at(line, col int, path, msg, hint string) {
 	if l.full() {
 		return
@@ -109,20 +153,23 @@ func (l *loader) full() bool { return len(l.found) >= 10*maxProblems }
 
 // fault reports what is wrong with a field.
 func (l *loader) fault(f *field, hint, format string, args ...any) {
-	line, col := f.place()
-	l.at(line, col, f.path, fmt.Sprintf(format, args...), hint)
+	if l.full() {
+		return
+	}
+	src, line, col := f.place()
+	l.add(src.problem(line, col, f.path, fmt.Sprintf(format, args...), hint))
 }
 
 // warn reports what is unwise about a field.
 func (l *loader) warn(f *field, hint, format string, args ...any) {
-	line, col := f.place()
-	p := l.src.problem(line, col, f.path, fmt.Sprintf(format, args...), hint)
+	src, line, col := f.place()
+	p := src.problem(line, col, f.path, fmt.Sprintf(format, args...), hint)
 	p.Severity = Warning
 	l.add(p)
 }
 
 func (l *loader) add(p Problem) {
-	id := strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col) + ":" + p.Path + ":" + p.Msg
+	id := p.File + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col) + ":" + p.Path + ":" + p.Msg
 	if l.seen[id] {
 		return
 	}

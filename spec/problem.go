@@ -27,6 +27,7 @@ type Problem struct {
 	Hint     string   `json:"hint,omitempty"`    // the next step
 	Excerpt  string   `json:"excerpt,omitempty"` // the line, secrets masked, cut when long
 
+	nth   int // of the files
 	caret int // characters of Excerpt before the caret
 }
 
@@ -68,7 +69,7 @@ func (ps Problems) of(s Severity) Problems {
 
 func (ps Problems) sort() {
 	slices.SortFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
+		return cmp.Or(cmp.Compare(a.nth, b.nth), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
 			strings.Compare(a.Path, b.Path), strings.Compare(a.Msg, b.Msg))
 	})
 }

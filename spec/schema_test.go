@@ -59,7 +59,7 @@ func TestEveryKeyCounts(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, text := range whole {
-		l, _ := load("runner.yaml", []byte(text))
+		l, _ := load(File{"runner.yaml", []byte(text)})
 		if len(l.found) > 0 {
 			t.Error(l.found)
 		}

@@ -14,6 +14,7 @@ const MaxSize = 1 << 20
 
 // source is the text of a file and what is needed to quote from it.
 type source struct {
+	nth   int // of the files, from 0
 	file  string
 	text  []byte
 	lines []string // secrets masked; made when the first problem is
@@ -31,7 +32,7 @@ func (s *source) problem(line, col int, path, msg, hint string) Problem {
 	runes := []rune(mask(strings.TrimSuffix(s.lines[line-1], "\r")))
 	col = min(max(col, 1), len(runes)+1)
 	p := Problem{File: s.file, Line: line, Col: col, Path: printable(mask(path)),
-		Severity: Error, Msg: printable(mask(msg)), Hint: printable(mask(hint))}
+		Severity: Error, nth: s.nth, Msg: printable(mask(msg)), Hint: printable(mask(hint))}
 	p.Excerpt, p.caret = window(runes, col-1)
 	return p
 }

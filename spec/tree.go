@@ -17,6 +17,7 @@ import (
 // schema gives the default, and its parent's key the place to complain at.
 type field struct {
 	path   string
+	src    *source    // the file that gives it; nil when absent
 	key    *yaml.Node // nil for the whole file and for items
 	node   *yaml.Node // nil when absent
 	schema *jsonschema.Schema
@@ -32,6 +33,7 @@ type field struct {
 // string wherever it allows one, so that 2.10, off and 2026-01-02 stay what
 // was typed, whatever YAML makes of them.
 func (l *loader) grow(f *field) *field {
+	f.src = l.src
 	switch f.node.Kind {
 	case yaml.MappingNode:
 		l.growMapping(f)
@@ -91,7 +93,7 @@ func (l *loader) growList(f *field) {
 func (f *field) lengthen() {
 	name := f.schema.Required[0]
 	schema := f.schema.Properties[name]
-	child := &field{path: f.path, key: f.key, node: f.node, schema: schema, parent: f, value: scalar(f.node, schema)}
+	child := &field{path: f.path, src: f.src, key: f.key, node: f.node, schema: schema, parent: f, value: scalar(f.node, schema)}
 	f.keys, f.fields = []string{name}, map[string]*field{name: child}
 	f.value = map[string]any{name: child.value}
 }
@@ -224,16 +226,14 @@ func (f *field) number() int64 {
 
 // place is where to complain about the field: at its value, or at the key of
 // what lacks it.
-func (f *field) place() (line, col int) {
+func (f *field) place() (src *source, line, col int) {
 	switch {
 	case f.node != nil && f.value == nil && f.key != nil:
-		return f.key.Line, f.key.Column
+		return f.src, f.key.Line, f.key.Column
 	case f.node != nil && (f.node.Kind == yaml.ScalarNode || f.key == nil):
-		return f.node.Line, f.node.Column
+		return f.src, f.node.Line, f.node.Column
 	case f.node != nil:
-		return f.key.Line, f.key.Column
-	case f.parent != nil:
-		return f.parent.place()
+		return f.src, f.key.Line, f.key.Column
 	}
-	return 1, 1
+	return f.parent.place()
 }
