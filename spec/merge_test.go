@@ -40,7 +40,7 @@ runner:
   labels: [self-hosted, linux, x86_64, fast]
   env:
     LANG: C
-    "NO": "on"
+    NO: "on"
     TZ: UTC
   name: box-7
 governor:
