@@ -132,20 +132,23 @@ func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 
 // change applies what look found, with jobs kept away for as long as it takes.
 func (p *pass) change(ctx context.Context, res Resource, o Outcome) Outcome {
-	release, err := p.quiet(ctx, res, o)
+	held, release, err := p.quiet(ctx, res, o)
 	if err != nil {
-		o.Status = Failed
-		if errors.Is(err, ErrBusy) {
-			o.Status, p.busy = Deferred, err
-		}
-		o.note(err)
-		return o
+		return p.refused(o, err)
 	}
-	defer release()
 	if p.Began != nil {
 		p.Began(o.ID, o.Changes)
 	}
-	if err := res.Apply(p.withProgress(ctx, o.ID), p.host); err != nil {
+	err = res.Apply(p.withProgress(held, o.ID), p.host)
+	if err != nil && held.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", err, context.Cause(held))
+	}
+	return p.letGo(p.changed(ctx, res, o, err), release)
+}
+
+// changed is what came of an Apply, by another look.
+func (p *pass) changed(ctx context.Context, res Resource, o Outcome, err error) Outcome {
+	if err != nil {
 		o.Status = Failed
 		o.note(err)
 		return o

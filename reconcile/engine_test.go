@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
@@ -77,6 +79,63 @@ func TestPrepareComesBeforeTheStop(t *testing.T) {
 	}
 }
 
+// A hold that was lost while something was prepared has failed, too; the service
+// is not stopped.
+func TestPrepareThatOutlivedItsHold(t *testing.T) {
+	t.Parallel()
+	var log []string
+	got := Apply(t.Context(), hosttest.New(t, ""), []Resource{
+		careful{&fake{kind: "a", want: "1", effects: []Effect{Restart}, log: &log}, nil},
+		&fake{kind: "b", want: "1", log: &log},
+	}, Options{Jobs: fakeJobs{&log, "release"}})
+	if s := strings.Join(log, " "); s != "idle? hold prepare a release" || got[0].Status != Failed || got[1].Status != Deferred {
+		t.Errorf("did %q: %+v", s, got)
+	}
+}
+
+// shortJobs hold for a moment only.
+type shortJobs struct{ NoJobs }
+
+var errShort = errors.New("the time is over")
+
+func (shortJobs) Hold(ctx context.Context) (context.Context, func() error, error) {
+	held, cancel := context.WithDeadlineCause(ctx, time.Now().Add(stopTime), errShort)
+	return held, func() error { cancel(); return nil }, nil
+}
+
+// slow takes until it is told that its time is over.
+type slow struct{ *fake }
+
+func (s slow) Apply(ctx context.Context, h host.Host) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s slow) Prepare(ctx context.Context, h host.Host) error { return s.Apply(ctx, h) }
+
+// What takes too long is cut short and says why; what can be prepared leaves
+// the time to stop the service, and is done with that down.
+func TestHoldsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		begun := time.Now()
+		got := Apply(t.Context(), hosttest.New(t, ""), []Resource{
+			slow{&fake{kind: "a", want: "1", log: &log}},
+			careful{&fake{kind: "b", want: "1", log: &log}, nil},
+		}, Options{Jobs: shortJobs{}})
+		if !errors.Is(got[0].Err, errShort) || got[0].Status != Failed || got[1].Status != Changed || time.Since(begun) != stopTime {
+			t.Errorf("after %v: %+v", time.Since(begun), got)
+		}
+		prepared := slow{&fake{kind: "c", want: "1", effects: []Effect{Restart}, log: &log}}
+		p := &pass{Options: Options{Jobs: shortJobs{}}}
+		begun = time.Now()
+		if err := p.prepare(t.Context(), prepared); err != nil || time.Since(begun) != 0 {
+			t.Errorf("preparing ended after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
 // Interrupted, an apply changes nothing more and says so, whatever a look with
 // a dead context came to.
 func TestInterrupted(t *testing.T) {
@@ -131,6 +190,7 @@ func TestStarter(t *testing.T) {
 }
 
 // fakeJobs logs what it is asked; busyAt names the calls that find a job.
+// A hold that is lost is not what it was at its release.
 type fakeJobs struct {
 	log    *[]string
 	busyAt string
@@ -145,8 +205,8 @@ func (j fakeJobs) ask(what string) error {
 }
 func (j fakeJobs) Idle(context.Context) error { return j.ask("idle?") }
 func (j fakeJobs) Stop(context.Context) error { return j.ask("stop") }
-func (j fakeJobs) Hold(context.Context) (func(), error) {
-	return func() { *j.log = append(*j.log, "release") }, j.ask("hold")
+func (j fakeJobs) Hold(ctx context.Context) (context.Context, func() error, error) {
+	return ctx, func() error { return j.ask("release") }, j.ask("hold")
 }
 
 func TestApply(t *testing.T) {
@@ -169,7 +229,11 @@ func TestApply(t *testing.T) {
 		},
 		"a change that needs a restart stops it once": {
 			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", want: "1", effects: restart}, {kind: "c", want: "1", effects: restart}, {kind: "d", want: "1"}},
-			log:       "idle? hold apply a release stop apply b apply c apply d", statuses: []Status{Changed, Changed, Changed, Changed},
+			log:       "idle? hold apply a release stop apply b apply c hold apply d release", statuses: []Status{Changed, Changed, Changed, Changed},
+		},
+		"a hold that did not last has failed, and nothing more is touched": {
+			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", want: "1"}, {kind: "c", have: "1", want: "1"}}, busyAt: "release",
+			log: "idle? hold apply a release", statuses: []Status{Failed, Deferred, Deferred}, code: ExitError,
 		},
 		"a job defers everything": {
 			resources: []*fake{{kind: "a", want: "1"}, {kind: "b", have: "1", want: "1"}}, busyAt: "idle?",

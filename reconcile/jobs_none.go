@@ -9,7 +9,9 @@ type NoJobs struct{}
 func (NoJobs) Idle(context.Context) error { return nil }
 
 // Hold has nothing to hold.
-func (NoJobs) Hold(context.Context) (func(), error) { return func() {}, nil }
+func (NoJobs) Hold(ctx context.Context) (context.Context, func() error, error) {
+	return ctx, func() error { return nil }, nil
+}
 
 // Stop has nothing to stop.
 func (NoJobs) Stop(context.Context) error { return nil }

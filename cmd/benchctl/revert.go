@@ -44,18 +44,23 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	}
 	defer release()
 	began := time.Now()
+	var held []func() error
 	for _, runner := range runners {
-		letGo, err := newKeeper(e.machine, runner).Hold(ctx)
+		_, letGo, err := newKeeper(e.machine, runner).Hold(ctx)
 		if err != nil {
 			return deferred(e, err)
 		}
 		defer letGo()
+		held = append(held, letGo)
 	}
 	// First, or a start of the service in between would set the knobs again.
 	if err := expect.ReleaseKnobs(e.machine); err != nil {
 		return err
 	}
 	outcomes, err := resources.RestoreKnobs(e.machine)
+	for _, letGo := range held {
+		err = errors.Join(err, letGo())
+	}
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ import (
 )
 
 // arm starts a guardian for processes that are about to be stopped, and
-// returns when it is on duty. dismiss returns when it is gone: it must not let
-// go on what the next one holds.
-func arm(ctx context.Context, targets []target) (dismiss func(), err error) {
+// returns when it is on duty. Its dismiss returns when it is gone: it must not
+// let go on what the next one holds.
+func arm(ctx context.Context, targets []target) (*guardian, error) {
 	args, err := guardArgs(targets)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ var units atomic.Uint64
 // file may have been replaced. Should the guardian itself be killed, a second
 // unit lets the runner go on. That could not be a command of the same unit: a
 // kernel may kill whatever is started in a control group that was killed.
-func armUnit(ctx context.Context, args []string, targets []target) (dismiss func(), err error) {
+func armUnit(ctx context.Context, args []string, targets []target) (*guardian, error) {
 	conn, err := sd.NewWithContext(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func armUnit(ctx context.Context, args []string, targets []target) (dismiss func
 		conn.Close()
 		return nil, fmt.Errorf("cannot start %s: %w", guard, err)
 	}
-	dismiss = func() {
+	dismiss := func() {
 		defer conn.Close()
 		bound, cancel := context.WithTimeout(context.Background(), maxLeave)
 		defer cancel()
@@ -77,7 +77,21 @@ func armUnit(ctx context.Context, args []string, targets []target) (dismiss func
 		dismiss()
 		return nil, fmt.Errorf("cannot start %s: %s; see: journalctl -u %s", guard, result, guard)
 	}
-	return dismiss, nil
+	pid, err := mainPID(ctx, conn, guard)
+	if err != nil {
+		dismiss()
+		return nil, fmt.Errorf("cannot see the process of %s: %w", guard, err)
+	}
+	return watch(pid, dismiss)
+}
+
+func mainPID(ctx context.Context, conn *sd.Conn, unit string) (int, error) {
+	p, err := conn.GetServicePropertyContext(ctx, unit, "MainPID")
+	if err != nil {
+		return 0, err
+	}
+	pid, _ := p.Value.Value().(uint32)
+	return int(pid), nil
 }
 
 // await returns how a job of systemd's ended.
@@ -124,7 +138,7 @@ func lastUnit(targets []target) []sd.Property {
 // armChild runs the guardian as a child in a session of its own, where there is
 // no systemd to run it. It outlives benchctl, but not the end of benchctl's
 // control group.
-func armChild(args []string) (dismiss func(), err error) {
+func armChild(args []string) (*guardian, error) {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = []string{}
 	cmd.Dir = "/"
@@ -136,7 +150,7 @@ func armChild(args []string) (dismiss func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	dismiss = func() {
+	dismiss := func() {
 		_ = cmd.Process.Signal(unix.SIGTERM)
 		_ = cmd.Wait()
 	}
@@ -144,5 +158,5 @@ func armChild(args []string) (dismiss func(), err error) {
 		dismiss()
 		return nil, fmt.Errorf("the guardian did not start: it said %q", line)
 	}
-	return dismiss, nil
+	return watch(cmd.Process.Pid, dismiss)
 }

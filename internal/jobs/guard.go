@@ -22,8 +22,9 @@ const GuardVerb = "resume-guard"
 //
 //	OWNER LIMIT PROCESS...
 //
-// with each process as PID:START and the limit as a duration. It says that it
-// is ready to systemd, or on its standard output when nobody else listens.
+// with each process as PID:START and the limit as a duration, which begins with
+// the signal [beginHold]. It says that it is ready to systemd, or on its
+// standard output when nobody else listens.
 func Guard(args []string) error {
 	if len(args) < 3 {
 		return fmt.Errorf("usage: benchctl %s OWNER LIMIT PROCESS, with one PROCESS or more", GuardVerb)
@@ -35,8 +36,14 @@ func Guard(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	begin := make(chan os.Signal, 1)
+	signal.Notify(begin, beginHold)
+	go func() {
+		<-begin
+		time.AfterFunc(limit, cancel)
+	}()
 
 	owner, err := grabArg(args[0])
 	if err != nil {
@@ -85,3 +92,6 @@ func announce() error {
 }
 
 const armed = "armed"
+
+// beginHold tells the guardian that the processes are about to be stopped.
+const beginHold = unix.SIGUSR1

@@ -22,13 +22,14 @@ func toyHolder() {
 		panic(err)
 	}
 	h := &held{proc: "/proc"}
-	if err := h.grab(want, true); err != nil {
-		panic(err)
+	err = h.grab(want, true)
+	if err == nil {
+		h.guard, err = arm(context.Background(), h.targets)
 	}
-	if _, err := arm(context.Background(), h.targets); err != nil {
-		panic(err)
+	if err == nil {
+		err = h.stop(context.Background())
 	}
-	if err := h.stop(context.Background()); err != nil {
+	if err != nil {
 		panic(err)
 	}
 	fmt.Println("held")
@@ -103,10 +104,23 @@ func TestGuardGivesUpAfterItsLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	guard := exec.Command("/proc/self/exe", GuardVerb, target{process: self}.String(), "50ms", target{process: p}.String())
-	if out, err := guard.CombinedOutput(); err != nil || string(out) != armed+"\n" {
-		t.Fatalf("the guardian said %q, %v", out, err)
+	out, err := guard.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := guard.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != armed+"\n" {
+		t.Fatalf("the guardian said %q, %v", line, err)
+	}
+	if err := guard.Process.Signal(beginHold); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, p.PID, false)
+	if err := guard.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestGuardRefusesNonsense(t *testing.T) {

@@ -2,19 +2,16 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Bounds of holding.
 const (
 	maxHold  = 10 * time.Minute // then the Listener goes on, whatever benchctl does
+	maxWork  = 9 * time.Minute  // then benchctl gives up what it held the Listener for
 	maxStill = 5 * time.Second  // for all threads to stop
 	maxLeave = 5 * time.Second  // for a guardian to go
 	youth    = 2 * time.Second  // of a service that may not heed a stop yet
@@ -24,17 +21,23 @@ const (
 
 // Hold stops the runner's processes, looks again, and returns with the runner
 // held: it takes no job until release is called, or benchctl ends, or ten
-// minutes are over. A runner that is down is held by doing nothing.
+// minutes are over. The context is done a minute before that, or when the
+// guardian has ended. A runner that is down is held by doing nothing.
 //
 // A unit between two of its starts has no process to hold. A Listener started
 // then asks for a session first, which takes it longer than a file takes to be
 // replaced.
-func (k *Keeper) Hold(ctx context.Context) (release func(), err error) {
+func (k *Keeper) Hold(ctx context.Context) (held context.Context, release func() error, err error) {
 	h, err := k.keepStill(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return h.release, nil
+	held, cancel := h.during(ctx)
+	return held, sync.OnceValue(func() error {
+		cancel()
+		defer h.release()
+		return k.intact(h)
+	}), nil
 }
 
 func (k *Keeper) keepStill(ctx context.Context) (h *held, err error) {
@@ -45,37 +48,53 @@ func (k *Keeper) keepStill(ctx context.Context) (h *held, err error) {
 	return h, err
 }
 
-// hold is one attempt: look, arm, stop, look again.
+// hold is one attempt: look, make ready, stop, look again.
 func (k *Keeper) hold(ctx context.Context) (*held, error) {
 	listeners, err := k.look()
 	if err != nil {
 		return nil, err
 	}
-	h := &held{proc: k.proc, dismiss: func() {}}
+	h, err := k.ready(ctx, listeners)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.take(ctx, h); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// ready collects what is to be stopped, and arms: from here on a moment is
+// enough to hold the runner.
+func (k *Keeper) ready(ctx context.Context, listeners []process) (*held, error) {
+	h := &held{proc: k.proc}
 	if k.loose {
 		return h, nil
 	}
-	if err := k.grabAll(ctx, h, listeners); err != nil {
-		h.release()
-		return nil, err
+	err := k.grabAll(ctx, h, listeners)
+	if err == nil && len(h.targets) > 0 {
+		if h.guard, err = k.arm(ctx, h.targets); err != nil {
+			err = fmt.Errorf("cannot hold the runner, since nothing would let it go on if benchctl died: %w", err)
+		}
 	}
-	if len(h.targets) == 0 {
-		return h, nil
-	}
-	if h.dismiss, err = k.arm(ctx, h.targets); err != nil {
-		h.dismiss = func() {}
-		h.release()
-		return nil, fmt.Errorf("cannot hold the runner, since nothing would let it go on if benchctl died: %w", err)
-	}
-	if err := h.stop(ctx); err != nil {
-		h.release()
-		return nil, err
-	}
-	if err := k.lookAgain(h); err != nil {
+	if err != nil {
 		h.release()
 		return nil, err
 	}
 	return h, nil
+}
+
+// take stops the processes and looks again. If a job is there after all, it
+// lets them go on.
+func (k *Keeper) take(ctx context.Context, h *held) error {
+	err := h.stop(ctx)
+	if err == nil {
+		err = k.lookAgain(h)
+	}
+	if err != nil {
+		h.release()
+	}
+	return err
 }
 
 // grabAll collects what is to be stopped: the unit's main process and its
@@ -124,7 +143,7 @@ func (k *Keeper) grown(main int, listeners []process) error {
 // for a Listener that is not held, and for messages that have arrived.
 func (k *Keeper) lookAgain(h *held) error {
 	listeners, err := k.look()
-	if err != nil || k.blind {
+	if err != nil || k.blind || k.loose {
 		return err
 	}
 	for _, listener := range listeners {
@@ -144,77 +163,6 @@ func (k *Keeper) lookAgain(h *held) error {
 		}
 	}
 	return nil
-}
-
-// held is a runner whose processes are stopped.
-type held struct {
-	proc    proc
-	targets []target // helpers first, then Listeners
-	dismiss func()
-	once    sync.Once
-}
-
-func (h *held) grab(s process, listener bool) error {
-	t, err := h.proc.grab(s)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cannot hold the runner: %w", err)
-	}
-	t.listener = listener
-	h.targets = append(h.targets, t)
-	return nil
-}
-
-func (h *held) has(s process) bool {
-	return slices.ContainsFunc(h.targets, func(t target) bool {
-		return t.PID == s.PID && t.Start == s.Start
-	})
-}
-
-// stop stops the processes and waits until each of their threads stands still.
-// A thread that is starting a child does not until the child is there to see.
-func (h *held) stop(ctx context.Context) error {
-	for _, t := range h.targets {
-		if err := t.send(unix.SIGSTOP); err != nil {
-			return err
-		}
-	}
-	deadline := time.Now().Add(maxStill)
-	for _, t := range h.targets {
-		for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-			still, err := h.proc.still(t.PID)
-			if still || errors.Is(err, fs.ErrNotExist) {
-				break
-			}
-			if err != nil {
-				return busy("cannot tell whether a job is running: cannot see the threads of process %d: %v", t.PID, err)
-			}
-			if time.Now().After(deadline) {
-				return busy("cannot tell whether a job is running: process %d does not stand still within %s", t.PID, maxStill)
-			}
-			if err := sleep(ctx, pause); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// release lets everything go on and then sends the guardian away, in this
-// order: benchctl may be killed between the two.
-func (h *held) release() {
-	h.once.Do(func() {
-		for _, t := range h.targets {
-			// One that cannot be reached has ended, or the guardian reaches it.
-			_ = t.send(unix.SIGCONT)
-		}
-		h.dismiss()
-		for _, t := range h.targets {
-			t.fd.Close()
-		}
-	})
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -68,7 +68,7 @@ func newToyRunner(t *testing.T, seed uint64) *toyRunner {
 }
 
 // armedChild arms as benchctl does where it cannot ask systemd for a unit.
-func armedChild(_ context.Context, targets []target) (func(), error) {
+func armedChild(_ context.Context, targets []target) (*guardian, error) {
 	args, err := guardArgs(targets)
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (r *toyRunner) trials(n int, seed uint64, enough func(tally) bool) tally {
 // change holds the runner for a moment. No job may be in the hands of the
 // runner then: not one of before, and no new one.
 func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
-	release, err := r.keep.Hold(r.t.Context())
+	_, release, err := r.keep.Hold(r.t.Context())
 	if err != nil {
 		return err
 	}
@@ -179,9 +179,8 @@ func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
 	if len(unfinished) > 0 {
 		sum.overlaps++
 	}
-	release()
 	sum.held++
-	return nil
+	return release()
 }
 
 // stop stops the runner and starts it again. Each job that it had acquired is

@@ -52,13 +52,14 @@ func (r Runner) Prepare(h host.Host) error {
 }
 
 // A Keeper keeps one runner's jobs undisturbed. It implements
-// [reconcile.Jobs].
+// [reconcile.Jobs], which holds the runner for one change at a time. For all of
+// them, see [Keeper.Seize].
 type Keeper struct {
 	runner Runner
 	host   host.Host // nil for looking alone
 	proc   proc
 	perf   string // the perf log's file
-	arm    func(context.Context, []target) (dismiss func(), err error)
+	arm    func(context.Context, []target) (*guardian, error)
 
 	// What the tests leave out to show that it is needed.
 	blind bool // do not ask the logs and the sockets

@@ -14,15 +14,20 @@ import (
 // that ends it before anything else. Killed before, benchctl leaves a runner
 // that goes on, and killed after, one that stops.
 func (k *Keeper) Stop(ctx context.Context) error {
-	unit, err := k.host.Unit(ctx, k.runner.Unit)
-	if err != nil {
-		return fmt.Errorf("cannot stop the runner: %w", err)
-	}
 	h, err := k.keepStill(ctx)
 	if err != nil {
 		return err
 	}
+	return k.end(ctx, h)
+}
+
+// end stops the unit of a runner that is held, which lets it go.
+func (k *Keeper) end(ctx context.Context, h *held) error {
 	defer h.release()
+	unit, err := k.host.Unit(ctx, k.runner.Unit)
+	if err != nil {
+		return fmt.Errorf("cannot stop the runner: %w", err)
+	}
 	if unit.ActiveState != "inactive" && unit.ActiveState != "failed" {
 		wait, err := k.host.Systemd().BeginStop(ctx, k.runner.Unit)
 		if err != nil {

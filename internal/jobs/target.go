@@ -78,6 +78,21 @@ func (t target) wait(ctx context.Context) error {
 	return err
 }
 
+// ended reports whether the process has ended.
+func (t target) ended() bool {
+	raw, err := t.fd.SyscallConn()
+	if err != nil {
+		return true
+	}
+	polled := []unix.PollFd{{Events: unix.POLLIN}}
+	n := 0
+	asked := raw.Control(func(fd uintptr) {
+		polled[0].Fd = int32(fd)
+		n, err = unix.Poll(polled, 0)
+	})
+	return asked != nil || err == nil && n > 0
+}
+
 // String is what parseTarget reads.
 func (t target) String() string { return fmt.Sprintf("%d:%d", t.PID, t.Start) }
 

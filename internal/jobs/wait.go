@@ -4,40 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
-// recheck is how long Wait sleeps when there is no process to be woken by.
-const recheck = time.Second
+// Without a process to be woken by, another look comes soon at first: what
+// there is to wait for then takes the Listener milliseconds.
+const (
+	soon    = 5 * time.Millisecond
+	recheck = time.Second
+)
 
 // Wait returns when no job is there any more. It tells progress why it waits,
 // each time the reason changes, and sleeps until the job's Worker ends.
 func (k *Keeper) Wait(ctx context.Context, progress func(reason string)) error {
-	told := ""
-	for {
-		err := k.Idle(ctx)
+	return persist(ctx, progress, func(worker *process) error {
+		if worker != nil {
+			if err := k.outlive(ctx, *worker); err != nil {
+				return err
+			}
+		}
+		return k.Idle(ctx)
+	})
+}
+
+// persist tries until no job is in the way. It hands try a Worker of the one
+// that was in the way before, nil when there was none to be seen.
+func persist(ctx context.Context, progress func(reason string), try func(worker *process) error) error {
+	var last BusyError
+	var worker *process
+	for pause := soon; ; {
+		err := try(worker)
 		var b *BusyError
-		if !errors.As(err, &b) {
+		if errors.As(err, &b) {
+			if b.Reason != last.Reason {
+				progress(b.Reason)
+			}
+			last, worker, err = *b, nil, nil
+			if len(b.workers) > 0 {
+				worker, pause = &b.workers[0], soon
+			} else {
+				err = sleep(ctx, pause)
+				pause = min(2*pause, recheck)
+			}
+		} else if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil && last.Reason != "" {
+			return fmt.Errorf("gave up waiting, %s: %w", last.Reason, ctx.Err())
+		}
+		if err != nil {
 			return err
-		}
-		if b.Reason != told {
-			told = b.Reason
-			progress(told)
-		}
-		if err := k.pause(ctx, b.workers); err != nil {
-			return fmt.Errorf("gave up waiting, %s: %w", b.Reason, err)
 		}
 	}
 }
 
-// pause sleeps until one of the Workers has ended, or for a second when there
-// is none to be woken by.
-func (k *Keeper) pause(ctx context.Context, workers []process) error {
-	for _, worker := range workers {
-		if t, err := k.proc.grab(worker); err == nil {
-			defer t.fd.Close()
-			return t.wait(ctx)
-		}
+// outlive sleeps until a process has ended.
+func (k *Keeper) outlive(ctx context.Context, p process) error {
+	t, err := k.proc.grab(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return sleep(ctx, recheck)
+	if err != nil {
+		return sleep(ctx, recheck)
+	}
+	defer t.fd.Close()
+	return t.wait(ctx)
 }
