@@ -220,14 +220,16 @@ func (w *world) says(r lab.Result, patterns ...string) {
 	}
 }
 
-// notRoot tries apply as somebody else.
+// notRoot tries apply, and diff, as somebody else: one sentence each.
 func (w *world) notRoot() {
 	w.t.Helper()
-	r, err := w.host.RunAs(w.t.Context(), "nobody", "/usr/local/bin/benchctl", "apply")
-	if err != nil || r.Status != 1 {
-		w.t.Errorf("apply as nobody: %v, status %d", err, r.Status)
+	for _, verb := range []string{"apply", "diff"} {
+		r, err := w.host.RunAs(w.t.Context(), "nobody", "/usr/local/bin/benchctl", verb)
+		if err != nil || r.Status != 1 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 {
+			w.t.Errorf("%s as nobody: %v, status %d\n%s%s", verb, err, r.Status, r.Stdout, r.Stderr)
+		}
+		w.says(r, "cannot "+verb+" as user *root*sudo*")
 	}
-	w.says(r, "cannot apply*root*")
 }
 
 // noSystemd tries apply where nothing of systemd is to be seen.

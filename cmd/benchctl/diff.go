@@ -17,7 +17,7 @@ func newDiff(e *env, f *flags) *cobra.Command {
 		Use:   "diff",
 		Short: "Show what differs between this host and the spec",
 		Long: `Show what differs between this host and the spec, field by field. Nothing at all
-is changed, so it may run at any time, during a job too.`,
+is changed, so it may run at any time, during a job too. Seeing all of it takes root.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return diff(cmd.Context(), e, f) },
 	}
@@ -26,6 +26,9 @@ is changed, so it may run at any time, during a job too.`,
 func diff(ctx context.Context, e *env, f *flags) error {
 	s, err := load(e, f.file)
 	if err != nil {
+		return err
+	}
+	if err := needSight(e, "diff"); err != nil {
 		return err
 	}
 	w, err := wire(e, f, s, applyFlags{})
