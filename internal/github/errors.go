@@ -69,9 +69,13 @@ func (c *Client) status(rq call, e *gh.ErrorResponse) *sentence {
 		}
 		return say("GitHub does not accept the credentials from %s (401%s): wrong, revoked or expired; make new ones", c.cred.Source, c.said(e))
 	case http.StatusForbidden:
-		return say("the credentials%s may not do this (403%s); they need %s", c.from(), c.said(e), c.permission(rq.write))
+		return say("the credentials%s may not do this (403%s); they need %s", c.from(), c.said(e), c.permission(rq))
 	case http.StatusNotFound:
-		s := say("GitHub answers 404: either there is no such thing, or the credentials%s may not see it, which GitHub does not tell apart; check runner.url, and that the credentials have %s", c.from(), c.permission(rq.write))
+		s := say("GitHub answers 404: either there is no such thing, or the credentials%s may not see it, which GitHub does not tell apart; check runner.url, and that the credentials have %s", c.from(), c.permission(rq))
+		s.kind = actions.ErrNotFound
+		return s
+	case http.StatusGone:
+		s := say("GitHub says that it is no more (410%s); if the repository's issues are turned off, turn them on or take notify.issue out of the spec", c.said(e))
 		s.kind = actions.ErrNotFound
 		return s
 	case http.StatusConflict:
@@ -106,9 +110,12 @@ func (c *Client) appStatus(resp *http.Response) *sentence {
 
 // permission names what the credentials must be allowed. GitHub has one
 // permission for each scope, and older tokens have scopes instead.
-func (c *Client) permission(write bool) string {
+func (c *Client) permission(rq call) string {
+	if rq.needs != "" {
+		return rq.needs
+	}
 	level := "read"
-	if write {
+	if rq.write {
 		level = "write"
 	}
 	switch c.place.Scope {

@@ -54,6 +54,7 @@ type Client struct {
 	api       *gh.Client // with the credentials
 	public    *gh.Client // the public API; api itself on github.com
 	appTokens atomic.Int64
+	tokenEnds atomic.Pointer[time.Time]
 }
 
 // New makes a client. It sends nothing.
@@ -78,6 +79,16 @@ func New(o Options) (*Client, error) {
 // AppTokens is how often the client has asked for an installation token of a
 // GitHub App: the one POST that `benchctl diff` may send (law 1).
 func (c *Client) AppTokens() int { return int(c.appTokens.Load()) }
+
+// TokenEnds is when the API token stops working, the zero time for never. It is
+// known only after GitHub has answered something. An App's tokens are made anew
+// each time.
+func (c *Client) TokenEnds() (at time.Time, known bool) {
+	if last := c.tokenEnds.Load(); last != nil && c.cred.App == nil {
+		return *last, true
+	}
+	return time.Time{}, false
+}
 
 func prefix(u spec.URL) string {
 	owner := url.PathEscape(u.Owner)
@@ -115,6 +126,7 @@ type call struct {
 	path   string
 	body   any
 	write  bool   // it needs more than the permission to read
+	needs  string // what the credentials must be allowed; "" is what runners need
 	host   string // who was asked; do fills it in
 }
 
@@ -129,6 +141,9 @@ func (c *Client) do(ctx context.Context, via *gh.Client, rq call, out any) (next
 		return 0, c.explain(rq, err)
 	}
 	resp, err := via.BareDo(ctx, req)
+	if via == c.api && err == nil {
+		c.tokenEnds.Store(&resp.TokenExpiration.Time)
+	}
 	if err != nil {
 		return 0, c.explain(rq, err)
 	}

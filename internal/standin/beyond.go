@@ -39,6 +39,7 @@ const (
 	docsGroups   = "docs.github.com, enterprise cloud, REST: self-hosted runner groups"
 	docsApps     = "docs.github.com, REST: apps, create an installation access token"
 	docsFlows    = "docs.github.com, REST: workflows, list repository workflows"
+	docsIssues   = "docs.github.com, REST: issues; comments; 410 where issues are disabled, or the issue was deleted"
 	changelog    = "github.blog changelog of 2026-09-03: deprecation of runner versions"
 	runnerConfig = "actions/runner, Runner.Listener/Configuration/ConfigurationManager.cs and Runner.Common/RunnerDotcomServer.cs"
 	runnerBroker = "actions/runner, Sdk/WebApi/WebApi/BrokerHttpClient.cs"
@@ -69,6 +70,11 @@ var Beyond = []Shape{
 	{"GET /orgs/{org}/actions/runners/deprecations/{version}", changelog, nil, []string{"runner_version", "runtime_deprecates_at", "registration_deprecates_at"}},
 	{"GET /enterprises/{enterprise}/actions/runners/deprecations/{version}", changelog, nil, []string{"runner_version", "runtime_deprecates_at", "registration_deprecates_at"}},
 	{"GET /repos/{owner}/{repo}/actions/workflows", docsFlows, nil, []string{"total_count", "workflows"}},
+	{"GET /repos/{owner}/{repo}/issues", docsIssues, nil, nil},
+	{"POST /repos/{owner}/{repo}/issues", docsIssues, []string{"title"}, []string{"number", "title", "body", "state"}},
+	{"GET /repos/{owner}/{repo}/issues/{issue_number}", docsIssues, nil, []string{"number", "title", "body", "state"}},
+	{"PATCH /repos/{owner}/{repo}/issues/{issue_number}", docsIssues, nil, []string{"number", "title", "body", "state"}},
+	{"POST /repos/{owner}/{repo}/issues/{issue_number}/comments", docsIssues, []string{"body"}, []string{"id", "body"}},
 	{"POST /app/installations/{installation_id}/access_tokens", docsApps, nil, []string{"token", "expires_at"}},
 	{"GET /repos/{owner}/{repo}/actions/runner-groups", runnerConfig, nil, []string{"total_count", "runner_groups"}},
 	{"POST /actions/runner-registration", runnerConfig, []string{"url", "runner_event"}, []string{"url", "token", "token_schema", "use_v2_flow"}},

@@ -131,6 +131,14 @@ func (s *Server) AcceptToken(secret string) {
 	s.world.good[secret] = true
 }
 
+// EndToken says until when an API token is good, which GitHub's answers carry in
+// a header. It refuses nothing by itself.
+func (s *Server) EndToken(secret string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.ends[secret] = at
+}
+
 // AddApp makes a GitHub App known by the public half of its key. Every
 // installation id is one of its installations.
 func (s *Server) AddApp(id int64, key *rsa.PublicKey) {

@@ -151,6 +151,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, endpoint string, s
 	if a.body != nil {
 		h.Set("Content-Type", "application/json; charset=utf-8")
 	}
+	s.tokenEnd(h, secret(r))
 	s.check(endpoint, Exchange{r.Method, r.URL.Path, r.URL.RawQuery, sent, a.status, data})
 	sum := sha256.Sum256(data)
 	if r.Method == http.MethodGet && a.status == http.StatusOK {

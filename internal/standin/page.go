@@ -22,6 +22,16 @@ func (s *Server) limits(h http.Header, cost int) {
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
 }
 
+// tokenEnd sets the header that says until when a token is good, for one that
+// ends (docs.github.com: token expiration and revocation).
+func (s *Server) tokenEnd(h http.Header, given string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ends := s.world.ends[given]; ends {
+		h.Set("GitHub-Authentication-Token-Expiration", at.UTC().Format("2006-01-02 15:04:05 MST"))
+	}
+}
+
 // page cuts one page out of a list and adds the Link header, as GitHub does:
 // 30 to a page unless asked, 100 at most.
 func page[T any](c *call, all []T) ([]T, http.Header) {

@@ -91,8 +91,11 @@ type world struct {
 	downloads    []Asset
 	workflows    map[Scope][]Workflow
 	deprecations map[string]Deprecation
-	refused      map[string]bool // runner versions that get no session
-	remaining    int             // of the primary rate limit
+	issues       map[Scope][]*Issue
+	noIssues     map[Scope]bool       // repositories whose issues are disabled
+	ends         map[string]time.Time // of API tokens that expire
+	refused      map[string]bool      // runner versions that get no session
+	remaining    int                  // of the primary rate limit
 }
 
 func newWorld() world {
@@ -101,6 +104,7 @@ func newWorld() world {
 		groups: map[Scope][]Group{}, tokens: map[string]token{}, good: map[string]bool{},
 		apps: map[string]*rsa.PublicKey{}, releases: map[string][]*release{},
 		workflows: map[Scope][]Workflow{}, deprecations: map[string]Deprecation{}, refused: map[string]bool{},
+		issues: map[Scope][]*Issue{}, noIssues: map[Scope]bool{}, ends: map[string]time.Time{},
 	}
 }
 

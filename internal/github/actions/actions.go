@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 )
 
 // ErrNotFound is GitHub's 404: there is no such thing, or the credentials may
@@ -55,6 +56,23 @@ type Download struct {
 	URL          string `json:"download_url"`
 	Filename     string `json:"filename"`
 	SHA256       string `json:"sha256_checksum"` // in hex; "" when GitHub gives none
+}
+
+// A Deprecation says until when GitHub hands jobs to a runner version
+// (Runtime) and lets it register. A zero time: it has not said.
+type Deprecation struct {
+	Version      string    `json:"runner_version"`
+	Runtime      time.Time `json:"runtime_deprecates_at"`
+	Registration time.Time `json:"registration_deprecates_at"`
+}
+
+// An Issue of a repository. GitHub's lists have pull requests among them.
+type Issue struct {
+	Number      int       `json:"number"`
+	Title       string    `json:"title"`
+	Body        string    `json:"body"`
+	State       string    `json:"state"`        // open or closed
+	PullRequest *struct{} `json:"pull_request"` // nil for an issue
 }
 
 // A Secret never prints: not with any verb of fmt, not in a log, not as a value in JSON.
