@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"internal/archive":        {"internal/host", "github.com/klauspost/compress", "golang.org/x/sys"},
 	"internal/originals":      {"internal/host"},
 	"internal/pause":          {"internal/host"},
+	"internal/source":         {"internal/host", "spec"},
 	"internal/expect":         {"internal/host", "internal/originals", "internal/jobs", "reconcile"},
 	"internal/jobs":           {"internal/host", "reconcile", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
 	"internal/host/linux":     {"internal/host", "internal/archive", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},

@@ -1,0 +1,139 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+)
+
+// server serves one text until told otherwise, and counts what it was asked.
+type server struct {
+	*httptest.Server
+	text           string
+	status         int
+	full, unspoilt int
+}
+
+func newServer(t *testing.T) *server {
+	s := &server{text: "version: 1\n"}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		etag := fmt.Sprintf(`"%x"`, s.text)
+		switch {
+		case s.status != 0:
+			w.WriteHeader(s.status)
+		case r.Header.Get("If-None-Match") == etag:
+			s.unspoilt++
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			s.full++
+			w.Header().Set("ETag", etag)
+			fmt.Fprint(w, s.text)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestFetchedOnceKeptAndUsedWhenTheServerIsAway(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var said []string
+	r := &Reader{Store: &Store{hosttest.New(t, "")}, Said: func(line string) { said = append(said, line) }}
+	name := s.URL + "/box.yaml"
+	get := func(want string) {
+		t.Helper()
+		files, err := r.All(t.Context(), []string{name})
+		if err != nil || string(files[0].Text) != want || files[0].Name != name {
+			t.Fatalf("%q, %v; want %q", files, err, want)
+		}
+	}
+	get("version: 1\n")
+	get("version: 1\n")
+	if s.full != 1 || s.unspoilt != 1 {
+		t.Errorf("sent whole %d times and told unchanged %d times", s.full, s.unspoilt)
+	}
+	s.text = "version: 1\ngate: fail\n"
+	get("version: 1\ngate: fail\n")
+	s.status = http.StatusBadGateway
+	get("version: 1\ngate: fail\n")
+	if len(said) != 1 || !strings.Contains(said[0], "502 Bad Gateway") || !strings.Contains(said[0], "the copy of 2") {
+		t.Errorf("said %q", said)
+	}
+	s.Close()
+	get("version: 1\ngate: fail\n")
+}
+
+func TestWithoutAStoreNothingIsKept(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := &Reader{}
+	if _, err := r.All(t.Context(), []string{s.URL}); err != nil {
+		t.Fatal(err)
+	}
+	s.status = http.StatusNotFound
+	if _, err := r.All(t.Context(), []string{s.URL}); err == nil || !strings.Contains(err.Error(), "404 Not Found; see whether the name is right") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"runner.yaml":                               "local",
+		"/etc/benchctl/x.yaml":                      "local",
+		"https://example/x.yaml":                    "https://example/x.yaml",
+		"http://127.0.0.1:8/x":                      "http://127.0.0.1:8/x",
+		"http://example/x.yaml":                     "use https",
+		"https://me:pw@example/x":                   "holds credentials",
+		"https://github.com/o/r/x":                  "a page for people",
+		"github.com/octo/bench/hosts/box 7.yaml@v1": "https://api.github.com/repos/octo/bench/contents/hosts/box%207.yaml?ref=v1",
+		"github.com/octo/bench/box.yaml@feature/x":  "https://api.github.com/repos/octo/bench/contents/box.yaml?ref=feature%2Fx",
+		"github.com/octo/bench/box.yaml":            "OWNER/REPO/PATH@REF",
+	} {
+		at, err := locate(name)
+		got := at.url
+		switch {
+		case errors.Is(err, errLocal):
+			got = "local"
+		case err != nil:
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) || strings.Contains(got, "pw") {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestAToken(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	r := &Reader{Token: "secret", client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		seen[req.URL.Host] = req.Header.Get("Authorization")
+		return nil, errors.New("no route")
+	})}}
+	for _, name := range []string{"github.com/octo/bench/x.yaml@main", "https://example/x.yaml"} {
+		if _, err := r.All(t.Context(), []string{name}); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if seen["api.github.com"] != "Bearer secret" || seen["example"] != "" {
+		t.Errorf("the token went to %v", seen)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestStandardInputOnce(t *testing.T) {
+	t.Parallel()
+	r := &Reader{Stdin: strings.NewReader("version: 1\n")}
+	if _, err := r.All(t.Context(), []string{"-", "-"}); err == nil {
+		t.Error("standard input was read twice")
+	}
+}
