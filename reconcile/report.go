@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -52,6 +53,9 @@ type Outcome struct {
 	Effects []Effect     `json:"effects,omitempty"`
 	Error   string       `json:"error,omitempty"`
 	Elapsed Milliseconds `json:"elapsed_ms"`
+	// Corrected is how often drift of it was corrected in the last day, where
+	// it drifted again.
+	Corrected int `json:"corrected_24h,omitempty"`
 
 	// Err is the error itself, for who has to tell errors apart.
 	Err error `json:"-"`
@@ -63,6 +67,13 @@ type Milliseconds time.Duration
 // MarshalJSON rounds to whole milliseconds.
 func (m Milliseconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, time.Duration(m).Milliseconds(), 10), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (m *Milliseconds) UnmarshalJSON(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	*m = Milliseconds(time.Duration(n) * time.Millisecond)
+	return err
 }
 
 // NewReport sums outcomes up.
@@ -97,6 +108,11 @@ func (r *Report) ExitCode() int {
 		}
 	}
 	return code
+}
+
+// Drifted reports whether something changed that nobody asked for.
+func (o Outcome) Drifted() bool {
+	return slices.ContainsFunc(o.Changes, func(c Change) bool { return c.Corrective })
 }
 
 func (o Outcome) exitCode() int {

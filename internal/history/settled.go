@@ -1,0 +1,48 @@
+package history
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
+)
+
+// SettledSpec is the text of the spec that a mark speaks of, nil when it is not
+// kept or is no longer what it was.
+func SettledSpec(r host.Reader, digest string) []byte {
+	text, kept := settled(r)[digest]
+	sum := sha256.Sum256([]byte(text))
+	if !kept || hex.EncodeToString(sum[:]) != digest {
+		return nil
+	}
+	return []byte(text)
+}
+
+// settled reads the kept specs; what cannot be read is not kept.
+func settled(r host.Reader) map[string]string {
+	texts := map[string]string{}
+	if data, err := read(r, Settled); err == nil {
+		_ = json.Unmarshal(data, &texts)
+	}
+	return texts
+}
+
+// specs keeps the texts that marks speak of, and no other. It goes before the
+// marks, so that none of them ever speaks of a text that is not there.
+func (w *writer) specs(b *Book, run Run) {
+	was := settled(w.h)
+	now := maps.Clone(was)
+	now[run.Report.Spec.SHA256] = string(run.Spec)
+	maps.DeleteFunc(now, func(digest, _ string) bool { return !b.speaksOf(digest) })
+	if !maps.Equal(was, now) {
+		w.json(Settled, now)
+	}
+}
+
+// speaksOf reports whether a resource was last in step under a spec.
+func (b *Book) speaksOf(digest string) bool {
+	return slices.ContainsFunc(b.Kept(), func(id string) bool { return b.Resources[id].Spec == digest })
+}
