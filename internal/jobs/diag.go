@@ -29,13 +29,15 @@ func (k *Keeper) diagLog(pid int) (string, error) {
 }
 
 // unended reads the diagnostics of a Listener and returns when the latest job
-// came whose end they do not tell, zero when there is none. The lines look like
+// came whose end they do not tell, zero when there is none. A job that was sent
+// to its Worker after it came is left out: its Worker's process tells its end,
+// and earlier than the Listener does. The lines look like
 //
 //	[2026-11-23 12:03:04Z INFO JobDispatcher] Job request 7 for plan P job J received.
 //	[2026-11-23 12:05:06Z INFO JobDispatcher] Worker finished for job J. Code: 100
 //
 // A log without a single line that begins like these is not the runner's.
-func unended(log []byte) (time.Time, error) {
+func unended(log []byte, sent map[string]time.Time) (time.Time, error) {
 	pending := make(map[string]time.Time)
 	lines := 0
 	for line := range strings.Lines(string(log)) {
@@ -50,8 +52,8 @@ func unended(log []byte) (time.Time, error) {
 		}
 	}
 	var latest time.Time
-	for _, at := range pending {
-		if at.After(latest) {
+	for job, at := range pending {
+		if at.After(latest) && sent[job].Before(at) {
 			latest = at
 		}
 	}

@@ -31,9 +31,10 @@
 // The two resets are certain: a Listener has no session before it took care of
 // the jobs of the one before it, and a new process has no jobs at all.
 //
-// The diagnostics say the same in other words, per job, and they say one thing
-// more: that the Listener saw the Worker's end. Their wording is no contract,
-// so they may add to what the perf log says and never take from it.
+// The diagnostics say the same in other words, per job. Their wording is no
+// contract, so they may add to what the perf log says and never take from it.
+// They also tell that the Listener saw the Worker's end, which nobody waits
+// for: the Worker itself reports what came of its job.
 //
 // # An acquisition that came to nothing
 //

@@ -85,11 +85,17 @@ func (f *fake) stat(pid int, comm string, state rune) string {
 func (f *fake) listener(diag string) {
 	f.t.Helper()
 	f.process(50, listenerName, filepath.Join(f.keep.runner.Dir, "bin.2.336.0", listenerName))
+	f.link("50/fd/7", f.diag(diag))
+}
+
+// diag makes the Listener's log say something, and returns its name.
+func (f *fake) diag(text string) string {
+	f.t.Helper()
 	log := filepath.Join(f.keep.runner.Dir, "_diag", "Runner_20261123-120000-utc.log")
-	if err := os.WriteFile(log, []byte(diag), 0o644); err != nil {
+	if err := os.WriteFile(log, []byte(text), 0o644); err != nil {
 		f.t.Fatal(err)
 	}
-	f.link("50/fd/7", log)
+	return log
 }
 
 func (f *fake) perf(lines ...string) {

@@ -53,14 +53,14 @@ func (k *Keeper) working(workers []process) error {
 // Worker yet, by the perf log or by the diagnostics, or if neither can tell.
 func (k *Keeper) acquiring(listener process) error {
 	perf, perfErr := k.askPerf()
-	diag, diagErr := k.askDiag(listener.PID)
+	diag, diagErr := k.askDiag(listener.PID, perf.sent)
 	if perfErr != nil && diagErr != nil {
 		err := busy("cannot tell whether a job has been received: neither the runner's perf log (%v) nor its diagnostics (%v) can be read; when no job is there, stop the runner by hand: systemctl stop %s",
 			perfErr, diagErr, k.runner.Unit)
 		err.passes = silence - time.Since(k.proc.since(listener))
 		return err
 	}
-	for _, at := range []time.Time{perf, diag} {
+	for _, at := range []time.Time{perf.received, diag} {
 		if !at.IsZero() && time.Since(at) < Settle {
 			return busy("a job is running (received by %s, process %d, at %s; its worker is yet to come)", listenerName, listener.PID, clock(at))
 		}
@@ -68,19 +68,19 @@ func (k *Keeper) acquiring(listener process) error {
 	return nil
 }
 
-func (k *Keeper) askPerf() (time.Time, error) {
+func (k *Keeper) askPerf() (perfLog, error) {
 	text, err := tail(k.perf, false)
 	if err != nil {
-		return time.Time{}, err
+		return perfLog{}, err
 	}
-	at, err := received(text)
+	said, err := readPerf(text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("cannot read %s: %w", k.perf, err)
+		return perfLog{}, fmt.Errorf("cannot read %s: %w", k.perf, err)
 	}
-	return at, nil
+	return said, nil
 }
 
-func (k *Keeper) askDiag(pid int) (time.Time, error) {
+func (k *Keeper) askDiag(pid int, sent map[string]time.Time) (time.Time, error) {
 	name, err := k.diagLog(pid)
 	if err != nil {
 		return time.Time{}, err
@@ -89,7 +89,7 @@ func (k *Keeper) askDiag(pid int) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	return unended(text)
+	return unended(text, sent)
 }
 
 // patiently tries again when it came at a moment that passes.

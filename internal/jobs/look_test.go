@@ -145,7 +145,7 @@ const (
 	message  = "MessageReceived_RunnerJobRequest"
 	renewed  = "JobRequestRenewed_7"
 	starting = "StartingWorkerProcess"
-	sending  = "RunnerSendingJobToWorker_0b7e"
+	given    = "RunnerSendingJobToWorker_0b7e"
 	sent     = "SentJobToWorker_7"
 )
 
@@ -162,9 +162,9 @@ func TestPerfLog(t *testing.T) {
 		{"received the old way", []string{start, session, "MessageReceived_PipelineAgentJobRequest"}, true},
 		{"renewed", []string{start, session, message, renewed}, true},
 		{"about to start the Worker", []string{start, session, message, renewed, starting}, true},
-		{"Worker started", []string{start, session, message, renewed, starting, sending}, false},
-		{"handed over", []string{start, session, message, renewed, starting, sending, sent}, false},
-		{"the next one", []string{start, session, message, renewed, starting, sending, sent, message}, true},
+		{"Worker started", []string{start, session, message, renewed, starting, given}, false},
+		{"handed over", []string{start, session, message, renewed, starting, given, sent}, false},
+		{"the next one", []string{start, session, message, renewed, starting, given, sent, message}, true},
 		{"cancelled while it runs", []string{start, session, message, sent, "MessageReceived_JobCancellation"}, false},
 		{"new credentials in between", []string{start, session, message, "MessageReceived_ForceTokenRefresh"}, true},
 		{"an update", []string{start, session, "MessageReceived_AgentRefresh"}, true},
@@ -237,6 +237,20 @@ func TestDiagnostics(t *testing.T) {
 	}
 }
 
+// A job that its Worker was given is the Worker's: nobody waits until the
+// Listener has noticed that the Worker ended. The same job, come again, counts.
+func TestSentToAWorkerThatIsGone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.perf(counter(start, time.Minute), counter(message, 9*time.Second), counter("RunnerSendingJobToWorker_22-bb", 8*time.Second))
+	f.listener(trace("Job request 7 for plan 11-aa job 22-bb received.", 9*time.Second))
+	f.idle()
+	f.diag(trace("Job request 8 for plan 11-aa job 33-cc received.", 9*time.Second))
+	f.busyWith("received by")
+	f.diag(trace("Job request 9 for plan 11-aa job 22-bb received.", 5*time.Second))
+	f.busyWith("received by")
+}
+
 func TestNeitherLogCanBeRead(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -292,7 +306,7 @@ func TestHostileLogs(t *testing.T) {
 		f.busyWith("received by")
 	})
 	t.Run("a long log ends as a short one", func(t *testing.T) {
-		f.perf(strings.Repeat(counter(message, 0)+"\n", 2000) + counter(sending, 0))
+		f.perf(strings.Repeat(counter(message, 0)+"\n", 2000) + counter(given, 0))
 		f.idle()
 	})
 	t.Run("a log of the diagnostics that only looks newer", func(t *testing.T) {

@@ -6,15 +6,20 @@ import (
 	"time"
 )
 
-// received reads the perf log and returns when the job came that has no Worker
-// yet, zero when there is none. Its lines are NAME:TIME, the time in the form
+// A perfLog is what the perf log says.
+type perfLog struct {
+	received time.Time            // when the job came that has no Worker yet; zero: there is none
+	sent     map[string]time.Time // when which job was given to its Worker
+}
+
+// readPerf reads the perf log. Its lines are NAME:TIME, the time in the form
 // 2026-11-23T12:03:04.1234567Z (HostContext.WritePerfCounter in the runner).
 //
 // The log must hold at least one counter. A Listener writes its first at its
 // start, so an empty log is one that nobody writes, and no news from it is no
 // good news.
-func received(log []byte) (time.Time, error) {
-	var pending time.Time
+func readPerf(log []byte) (perfLog, error) {
+	said := perfLog{sent: make(map[string]time.Time)}
 	counters := 0
 	for line := range strings.Lines(string(log)) {
 		name, at, ok := strings.Cut(strings.TrimSpace(line), ":")
@@ -25,20 +30,23 @@ func received(log []byte) (time.Time, error) {
 		switch announces := announcesJob(name); {
 		case announces && err != nil:
 			// Nobody knows when; as long as it stands there, it counts.
-			pending = time.Now()
+			said.received = time.Now()
 		case announces:
-			pending = when
+			said.received = when
 		case settles(name):
-			pending = time.Time{}
+			said.received = time.Time{}
+			if job, ok := strings.CutPrefix(name, sending); ok && err == nil {
+				said.sent[job] = when
+			}
 		case err != nil:
 			continue
 		}
 		counters++
 	}
 	if counters == 0 {
-		return time.Time{}, errors.New("it holds no counter")
+		return perfLog{}, errors.New("it holds no counter")
 	}
-	return pending, nil
+	return said, nil
 }
 
 // harmless are the messages that do not announce a job. Any other may, and an
@@ -55,10 +63,13 @@ func announcesJob(counter string) bool {
 	return ok && !harmless[kind]
 }
 
+// sending begins the counter that names the job whose Worker has been started.
+const sending = "RunnerSendingJobToWorker_"
+
 // settles reports whether a counter says that no job is between its message
 // and its Worker: the Worker has been started, or nothing had been received.
 func settles(counter string) bool {
-	return strings.HasPrefix(counter, "RunnerSendingJobToWorker_") ||
+	return strings.HasPrefix(counter, sending) ||
 		strings.HasPrefix(counter, "SentJobToWorker_") ||
 		counter == "RunnerProcessStarted" || counter == "SessionCreated"
 }

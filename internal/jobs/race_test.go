@@ -145,19 +145,14 @@ func (n tally) String() string {
 
 // trials acts at random moments on a runner that has one job after another,
 // until enough is true, and counts the jobs that suffered from it.
-func (r *toyRunner) trials(n int, seed uint64, enough func(tally) bool) tally {
+func (r *toyRunner) trials(does []act, n int, seed uint64, enough func(tally) bool) tally {
 	var sum tally
 	random := rand.New(rand.NewPCG(seed, 7))
 	unfinished := make(map[string]bool)
 	r.start()
 	for i := 0; i < n && !enough(sum); i++ {
 		time.Sleep(time.Duration(random.Int64N(int64(60 * time.Millisecond))))
-		var err error
-		if i%2 == 0 {
-			err = r.change(&sum, unfinished)
-		} else {
-			err = r.stop(&sum, unfinished)
-		}
+		err := does[i%len(does)](r, &sum, unfinished)
 		if errors.Is(err, reconcile.ErrBusy) {
 			sum.busy++
 		} else if err != nil {
@@ -167,10 +162,48 @@ func (r *toyRunner) trials(n int, seed uint64, enough func(tally) bool) tally {
 	return sum
 }
 
+// An act is one thing that an apply does, and counts what came of it.
+type act func(r *toyRunner, sum *tally, unfinished map[string]bool) error
+
+// One change at a time, if no job is there.
+var acts = []act{
+	func(r *toyRunner, sum *tally, unfinished map[string]bool) error {
+		return r.change(r.keep, sum, unfinished)
+	},
+	func(r *toyRunner, sum *tally, unfinished map[string]bool) error {
+		return r.stop(r.keep, sum, unfinished)
+	},
+}
+
+// Two changes while the runner is held on, and then a stop, or not.
+var seizures = []act{
+	func(r *toyRunner, sum *tally, unfinished map[string]bool) error {
+		return r.seize(false, sum, unfinished)
+	},
+	func(r *toyRunner, sum *tally, unfinished map[string]bool) error {
+		return r.seize(true, sum, unfinished)
+	},
+}
+
+func (r *toyRunner) seize(stop bool, sum *tally, unfinished map[string]bool) error {
+	s, err := r.keep.Seize(r.t.Context(), func(string) { sum.busy++ })
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	for range 2 {
+		err = errors.Join(err, r.change(s, sum, unfinished))
+	}
+	if stop && err == nil {
+		err = r.stop(s, sum, unfinished)
+	}
+	return err
+}
+
 // change holds the runner for a moment. No job may be in the hands of the
 // runner then: not one of before, and no new one.
-func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
-	_, release, err := r.keep.Hold(r.t.Context())
+func (r *toyRunner) change(jobs reconcile.Jobs, sum *tally, unfinished map[string]bool) error {
+	_, release, err := jobs.Hold(r.t.Context())
 	if err != nil {
 		return err
 	}
@@ -185,8 +218,8 @@ func (r *toyRunner) change(sum *tally, unfinished map[string]bool) error {
 
 // stop stops the runner and starts it again. Each job that it had acquired is
 // lost if it is not done by then.
-func (r *toyRunner) stop(sum *tally, unfinished map[string]bool) error {
-	if err := r.keep.Stop(r.t.Context()); err != nil && !r.down() {
+func (r *toyRunner) stop(jobs reconcile.Jobs, sum *tally, unfinished map[string]bool) error {
+	if err := jobs.Stop(r.t.Context()); err != nil && !r.down() {
 		return err
 	}
 	time.Sleep(40 * time.Millisecond) // what was sent has arrived
@@ -204,13 +237,29 @@ func TestNoJobIsDisturbed(t *testing.T) {
 	if testing.Short() {
 		n = 60
 	}
-	sum := newToyRunner(t, 1).trials(n, 1, func(n tally) bool { return min(n.stopped, n.held, n.busy) >= 10 })
+	sum := newToyRunner(t, 1).trials(acts, n, 1, func(n tally) bool { return min(n.stopped, n.held, n.busy) >= 10 })
 	t.Log(sum)
 	if sum.lost > 0 || sum.overlaps > 0 {
 		t.Errorf("%v; want none lost and no change during a job", sum)
 	}
 	if min(sum.stopped, sum.held, sum.busy) < 5 {
 		t.Errorf("%v: too few of one kind to prove anything", sum)
+	}
+}
+
+// A queue that is never empty cannot keep the runner from being seized: each
+// trial gets through, and no job suffers from it.
+func TestSeizeInABusyQueue(t *testing.T) {
+	t.Parallel()
+	n := 40
+	if testing.Short() {
+		n = 10
+	}
+	r := newToyRunner(t, 6)
+	sum := r.trials(seizures, n, 6, func(tally) bool { return false })
+	t.Log(sum)
+	if sum.lost > 0 || sum.overlaps > 0 || sum.held != 2*n || sum.stopped != n/2 || sum.busy == 0 {
+		t.Errorf("%v; want %d changes and %d stops, none of them during a job", sum, 2*n, n/2)
 	}
 }
 
@@ -228,7 +277,7 @@ func TestEachPartIsNeeded(t *testing.T) {
 			leaveOut(r.keep)
 			// A slow machine finds the runner busy nearly always, and those
 			// trials show nothing: what counts is how often we got through.
-			sum := r.trials(3000, 2, func(n tally) bool {
+			sum := r.trials(acts, 3000, 2, func(n tally) bool {
 				return n.lost+n.overlaps > 0 || n.stopped+n.held >= 300
 			})
 			t.Log(sum)

@@ -150,7 +150,7 @@ func init() {
 
 func TestInMachineNoJobIsDisturbed(t *testing.T) {
 	r, _ := newUnitRunner(t, 1)
-	sum := r.trials(200, 1, func(tally) bool { return false })
+	sum := r.trials(acts, 200, 1, func(tally) bool { return false })
 	t.Log(sum)
 	if sum.lost > 0 || sum.overlaps > 0 || min(sum.stopped, sum.held, sum.busy) < 5 {
 		t.Errorf("%v; want none lost, none disturbed, and enough of each kind", sum)
@@ -164,7 +164,7 @@ func TestInMachineEachPartIsNeeded(t *testing.T) {
 	} {
 		r, _ := newUnitRunner(t, 2)
 		leaveOut(r.keep)
-		sum := r.trials(300, 2, func(n tally) bool { return n.lost+n.overlaps > 2 })
+		sum := r.trials(acts, 300, 2, func(n tally) bool { return n.lost+n.overlaps > 2 })
 		t.Log(name, sum)
 		if sum.lost+sum.overlaps == 0 {
 			t.Errorf("without the %s: %v; want jobs lost or disturbed", name, sum)
