@@ -51,6 +51,8 @@ type Config struct {
 	// a running service is not stopped for nothing.
 	Applying   bool
 	Unattended bool // register anew only what is gone (law 12)
+
+	online *bool // see Online
 }
 
 var (
@@ -146,6 +148,10 @@ func (c *Config) Apply(ctx context.Context, h host.Host) error {
 	}
 	return c.register(ctx, h, v)
 }
+
+// Online is whether GitHub said, when it was last asked, that the runner is
+// connected to it; nil when it was not asked or did not say.
+func (c *Config) Online() *bool { return c.online }
 
 // changes lists what differs, the registration first.
 func (c *Config) changes(v *view) []reconcile.Change {

@@ -38,6 +38,7 @@ func (c *Config) look(ctx context.Context, r host.Reader) (*view, error) {
 		return nil, err
 	}
 	c.lookAtGitHub(ctx, v)
+	c.online = v.online(c.GitHub != nil)
 	if v.local != nil && v.group == "" {
 		v.group = c.groupHere(v)
 	}
@@ -84,6 +85,16 @@ func (c *Config) lookAtGitHub(ctx context.Context, v *view) {
 	if v.remote != nil && c.grouped() {
 		c.lookForGroup(ctx, v)
 	}
+}
+
+// online is what GitHub said of this host's runner. One that it does not have is
+// not online.
+func (v *view) online(asked bool) *bool {
+	if !asked || v.blind != nil {
+		return nil
+	}
+	is := v.remote != nil && v.remote.Online()
+	return &is
 }
 
 func (c *Config) lookForID(ctx context.Context, v *view) {
