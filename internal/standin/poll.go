@@ -34,7 +34,8 @@ func (s *Server) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// message is the long poll: a job, a refusal, or 202 after a while.
+// message is the long poll: a job, a refusal, or 202 after a while. A listener
+// that says it is busy gets no job.
 func (s *Server) message(w http.ResponseWriter, r *http.Request) {
 	expired := time.After(s.windows.Poll)
 	s.enter(r, 1)
@@ -47,7 +48,7 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request) {
 			who, no = nil, badCredentials
 		}
 		var offer *JobState
-		if who != nil && !s.occupied(who) {
+		if who != nil && !s.occupied(who) && r.URL.Query().Get("status") != "Busy" {
 			offer = s.choose(who)
 		}
 		s.mu.Unlock()

@@ -42,10 +42,13 @@ func start(l *listener, job JobMessage, run string) *dispatch {
 func (d *dispatch) perform() {
 	t, job := d.l.t, d.job
 	t.say("%s: Running job: %s", stamp(), job.DisplayName)
-	completion := d.work()
+	completion, sent := d.work()
 	completion.JobID = job.JobID
 	t.info("JobDispatcher", "finish job request for job %s with result: %s", job.JobID, completion.Result)
 	t.say("%s: Job %s completed with result: %s", stamp(), job.DisplayName, completion.Result)
+	if sent {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, err := d.l.c.call(ctx, "POST", d.run+"completejob", completion, nil); err != nil {
@@ -54,28 +57,28 @@ func (d *dispatch) perform() {
 }
 
 // work renews the job once, starts the worker, renews on until it is gone and
-// returns what came of it.
-func (d *dispatch) work() Completion {
+// returns what came of it, and whether the worker has sent that already.
+func (d *dispatch) work() (done Completion, sent bool) {
 	t, job := d.l.t, d.job
 	t.info("JobDispatcher", "Start renew job request %d for job %s.", job.RequestID, job.JobID)
 	ref := JobRef{JobID: job.JobID}
 	if _, err := d.l.c.call(d.ctx, "POST", d.run+"renewjob", ref, nil); err != nil {
 		if d.ctx.Err() != nil {
-			return canceled()
+			return canceled(), false
 		}
 		t.info("JobDispatcher", "Unable to renew job request for job %s for the first time, stop dispatching job to worker.", job.JobID)
-		return Completion{Result: Abandoned, Reason: err.Error()}
+		return Completion{Result: Abandoned, Reason: err.Error()}, false
 	}
 	t.count(fmt.Sprintf("JobRequestRenewed_%d", job.RequestID))
 	renewing, stop := context.WithCancel(context.Background())
 	defer stop()
 	go d.renew(renewing)
 	if d.ctx.Err() != nil {
-		return canceled()
+		return canceled(), false
 	}
 	t.count("StartingWorkerProcess")
 	if !sleep(d.ctx, time.Duration(job.SpawnMS)*time.Millisecond) {
-		return canceled()
+		return canceled(), false
 	}
 	return d.worker()
 }
@@ -93,15 +96,15 @@ func (d *dispatch) renew(ctx context.Context) {
 
 // worker runs bin/Runner.Worker spawnclient OUT IN, gives it the job over one
 // pipe and reads what came of it from the other.
-func (d *dispatch) worker() Completion {
+func (d *dispatch) worker() (done Completion, sent bool) {
 	t := d.l.t
 	toWorker, ours, err := os.Pipe()
 	if err != nil {
-		return Completion{Result: Failed, Reason: err.Error()}
+		return Completion{Result: Failed, Reason: err.Error()}, false
 	}
 	back, fromWorker, err := os.Pipe()
 	if err != nil {
-		return Completion{Result: Failed, Reason: err.Error()}
+		return Completion{Result: Failed, Reason: err.Error()}, false
 	}
 	defer back.Close()
 	cmd := exec.Command(filepath.Join(d.l.root, "bin", "Runner.Worker"), "spawnclient", "3", "4")
@@ -112,24 +115,25 @@ func (d *dispatch) worker() Completion {
 	fromWorker.Close()
 	if err != nil {
 		ours.Close()
-		return Completion{Result: Failed, Reason: err.Error()}
+		return Completion{Result: Failed, Reason: err.Error()}, false
 	}
 	d.l.c.call(context.Background(), "POST", d.run+"workerstarted", JobRef{d.job.JobID, cmd.Process.Pid}, nil)
 	t.info("JobDispatcher", "Send job request message to worker for job %s.", d.job.JobID)
 	t.count("RunnerSendingJobToWorker_" + d.job.JobID)
 	defer ours.Close()
 	encoder := json.NewEncoder(ours)
-	encoder.Encode(d.job)
+	job := d.job
+	job.RunServiceURL, job.Authorization = d.run, d.l.c.auth
+	encoder.Encode(job)
 	t.count(fmt.Sprintf("SentJobToWorker_%d", d.job.RequestID))
-	var completion Completion
 	answered := make(chan struct{})
-	go func() { defer close(answered); json.NewDecoder(back).Decode(&completion) }()
+	go func() { defer close(answered); json.NewDecoder(back).Decode(&done) }()
 	code := d.wait(cmd, encoder, answered)
 	t.info("JobDispatcher", "Worker finished for job %s. Code: %d", d.job.JobID, code)
-	if completion.Result == "" {
-		completion = Completion{Result: resultOf(code), Died: true, Reason: fmt.Sprintf("the worker ended with %d and reported nothing", code)}
+	if done.Result == "" {
+		return Completion{Result: resultOf(code), Died: true, Reason: fmt.Sprintf("the worker ended with %d and reported nothing", code)}, false
 	}
-	return completion
+	return done, true
 }
 
 // wait returns the worker's exit code; a cancelled job's worker is told so

@@ -119,21 +119,22 @@ func (l *listener) poll(ctx context.Context) int {
 	}
 }
 
-// next waits for one message. A listener for one job stops waiting when that
-// job is done.
+// next waits for one message, or for none when the job ends meanwhile: it is
+// as an idle listener that this one asks for the next job.
 func (l *listener) next(ctx context.Context) (Message, error) {
 	query := url.Values{"sessionId": {l.session}, "runnerVersion": {version(l.root)}, "os": {"linux"}, "status": {"Online"}}
-	if l.busy() {
-		query.Set("status", "Busy")
-	}
-	ctx, cancel := context.WithCancel(ctx)
+	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if (l.once || l.settings.Ephemeral) && l.current != nil {
+	if l.busy() || l.spent() {
+		query.Set("status", "Busy")
 		stop := context.AfterFunc(l.current.ended, cancel)
 		defer stop()
 	}
 	var message Message
-	_, err := l.c.call(ctx, "GET", l.settings.ServerURL+"message?"+query.Encode(), nil, &message)
+	_, err := l.c.call(asking, "GET", l.settings.ServerURL+"message?"+query.Encode(), nil, &message)
+	if ctx.Err() == nil && asking.Err() != nil {
+		return Message{}, nil
+	}
 	return message, err
 }
 

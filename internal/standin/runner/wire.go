@@ -126,6 +126,10 @@ type JobMessage struct {
 	Env         map[string]string `json:"env"`
 	RenewMS     int64             `json:"renewMs"` // ours: time between renewals
 	SpawnMS     int64             `json:"spawnMs"` // ours: how long the worker takes to be there
+
+	// What the worker needs to report by itself; the real one gets an endpoint.
+	RunServiceURL string `json:"runServiceUrl,omitempty"`
+	Authorization string `json:"authorization,omitempty"`
 }
 
 // Results of a job, as the console spells them.
@@ -136,8 +140,9 @@ const (
 	Abandoned = "Abandoned"
 )
 
-// Completion is the body of POST {run}/completejob, and what the worker
-// reports to its listener.
+// Completion is the body of POST {run}/completejob. The worker sends it, and
+// tells its listener; of a job that never had a worker, or whose worker died,
+// the listener sends it.
 type Completion struct {
 	JobID   string `json:"jobId"`
 	Result  string `json:"conclusion"`
