@@ -3,6 +3,7 @@ package standin
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -50,7 +51,12 @@ func match(routes []route, r *http.Request) (route, bool) {
 	return best, values != nil
 }
 
+// fit takes the values of a pattern's parts from a path. A last part such as
+// {path...} takes all that is left.
 func fit(pattern, asked []string) (map[string]string, bool) {
+	if last := len(pattern) - 1; strings.HasSuffix(pattern[last], "...}") && len(asked) > last {
+		asked = append(slices.Clone(asked[:last]), strings.Join(asked[last:], "/"))
+	}
 	if len(pattern) != len(asked) {
 		return nil, false
 	}
@@ -61,7 +67,7 @@ func fit(pattern, asked []string) (map[string]string, bool) {
 			if err != nil {
 				return nil, false
 			}
-			values[strings.TrimSuffix(name, "}")] = value
+			values[strings.TrimSuffix(strings.TrimSuffix(name, "}"), "...")] = value
 		} else if part != asked[i] {
 			return nil, false
 		}
@@ -94,6 +100,8 @@ func (s *Server) routing() []route {
 		{endpoint: "GET /rate_limit", public: true, handle: s.rateLimit},
 		{endpoint: "GET /repos/{owner}/{repo}/releases/latest", public: true, handle: s.latestRelease},
 		{endpoint: "GET /repos/{owner}/{repo}/releases/tags/{tag}", public: true, handle: s.releaseByTag},
+		{endpoint: "GET /repos/{owner}/{repo}", public: true, handle: s.visible(s.repository)},
+		{endpoint: "GET /repos/{owner}/{repo}/contents/{path...}", public: true, handle: s.visible(s.contents)},
 		{endpoint: "GET /repos/{owner}/{repo}/actions/workflows", handle: s.listWorkflows},
 		{endpoint: "GET /repos/{owner}/{repo}/issues", handle: s.withIssues(s.listIssues)},
 		{endpoint: "POST /repos/{owner}/{repo}/issues", handle: s.withIssues(s.createIssue)},

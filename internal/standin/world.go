@@ -90,6 +90,7 @@ type world struct {
 	releases     map[string][]*release // by owner/repo, newest last
 	downloads    []Asset
 	workflows    map[Scope][]Workflow
+	repositories map[Scope]Repository
 	deprecations map[string]Deprecation
 	issues       map[Scope][]*Issue
 	noIssues     map[Scope]bool       // repositories whose issues are disabled
@@ -103,7 +104,7 @@ func newWorld() world {
 		nextID: 20, remaining: 5000,
 		groups: map[Scope][]Group{}, tokens: map[string]token{}, good: map[string]bool{},
 		apps: map[string]*rsa.PublicKey{}, releases: map[string][]*release{},
-		workflows: map[Scope][]Workflow{}, deprecations: map[string]Deprecation{}, refused: map[string]bool{},
+		workflows: map[Scope][]Workflow{}, repositories: map[Scope]Repository{}, deprecations: map[string]Deprecation{}, refused: map[string]bool{},
 		issues: map[Scope][]*Issue{}, noIssues: map[Scope]bool{}, ends: map[string]time.Time{},
 	}
 }

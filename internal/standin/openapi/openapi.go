@@ -113,8 +113,13 @@ func (c *Checker) find(method, path string) (operation, map[string]string, bool)
 	return best, values, values != nil
 }
 
+// fit takes the values of a pattern's parts from a path. The parameter that
+// GitHub calls path is one with slashes in it.
 func fit(pattern, path string) (map[string]string, bool) {
 	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if last := len(want) - 1; want[last] == "{path}" && len(have) > last {
+		have = append(have[:last:last], strings.Join(have[last:], "/"))
+	}
 	if len(want) != len(have) {
 		return nil, false
 	}
