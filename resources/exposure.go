@@ -33,15 +33,15 @@ func exposure(ctx context.Context, h host.Host, u host.Unit) string {
 	return m[1]
 }
 
-// sayExposure tells how the unit's exposure moved, if it did.
-func sayExposure(ctx context.Context, h host.Host, u host.Unit, before string) {
+// sayExposure tells how the exposure of whose unit moved, if it did.
+func sayExposure(ctx context.Context, h host.Host, u host.Unit, whose, before string) {
 	u.LoadState = "loaded"
 	after := exposure(ctx, h, u)
 	switch {
 	case after == "" || after == before:
 	case before == "":
-		reconcile.Progress(ctx)(fmt.Sprintf("exposure of the runner: %s of 10 (systemd-analyze security)", after))
+		reconcile.Progress(ctx)(fmt.Sprintf("exposure of the %s: %s of 10 (systemd-analyze security)", whose, after))
 	default:
-		reconcile.Progress(ctx)(fmt.Sprintf("exposure of the runner: %s of 10, before %s (systemd-analyze security)", after, before))
+		reconcile.Progress(ctx)(fmt.Sprintf("exposure of the %s: %s of 10, before %s (systemd-analyze security)", whose, after, before))
 	}
 }

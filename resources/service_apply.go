@@ -3,7 +3,6 @@ package resources
 import (
 	"context"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -21,22 +20,23 @@ const lookInterval = 250 * time.Millisecond
 // Apply writes the files, has systemd take them in, and starts the runner if it
 // is down. It never stops it: the engine did, by law 5, if that was due.
 func (s service) Apply(ctx context.Context, h host.Host) error {
-	name, file, _, err := s.unitFile(h)
+	unit, _, err := s.own(h)
 	if err != nil {
 		return err
 	}
+	name := unit.name
 	u, err := h.Unit(ctx, name)
 	if err != nil {
 		return err
 	}
 	before := exposure(ctx, h, u)
-	if err := s.writeFiles(ctx, h, u, file); err != nil {
+	if err := s.writeFiles(ctx, h, u, unit); err != nil {
 		return err
 	}
-	if err := takeIn(ctx, h, u); err != nil {
+	if err := unit.takeIn(ctx, h, u); err != nil {
 		return err
 	}
-	sayExposure(ctx, h, u, before)
+	sayExposure(ctx, h, u, "runner", before)
 	if u.ActiveState == "active" {
 		return nil
 	}
@@ -48,35 +48,17 @@ func (s service) Apply(ctx context.Context, h host.Host) error {
 	}
 	reconcile.Progress(ctx)("starting " + name)
 	if err := h.Systemd().Start(ctx, name); err != nil {
-		return s.failedStart(ctx, h, name, err)
+		return failedStart(ctx, h, name, err)
 	}
 	return s.awaitListening(ctx, h, name)
 }
 
 // writeFiles puts every file where it belongs and moves what is in the way.
-func (s service) writeFiles(ctx context.Context, h host.Host, u host.Unit, file ownFile) error {
+func (s service) writeFiles(ctx context.Context, h host.Host, u host.Unit, unit ownUnit) error {
 	if err := s.retire(ctx, h, u.Name); err != nil {
 		return err
 	}
-	aside, _, err := foreignDropIns(h, u)
-	if err != nil {
-		return err
-	}
-	if p := u.FragmentPath; p != "" && p != file.path && strings.HasPrefix(p, "/run/") || path.Dir(p) == "/etc/systemd/system.control" {
-		aside = append(aside, p)
-	}
-	for _, p := range aside {
-		reconcile.Progress(ctx)("moving " + p + " to " + asideDir)
-		if err := setAside(h, p); err != nil {
-			return err
-		}
-	}
-	if isMasked(u) {
-		if err := h.Systemd().Unmask(ctx, u.Name); err != nil {
-			return err
-		}
-	}
-	if err := file.write(h); err != nil {
+	if err := unit.write(ctx, h, u); err != nil {
 		return err
 	}
 	if exempt, ok := needrestartFile(h, u.Name); ok {
@@ -108,20 +90,6 @@ func (s service) retire(ctx context.Context, h host.Host, name string) error {
 	return nil
 }
 
-// takeIn makes systemd read the files and start the unit at boot.
-func takeIn(ctx context.Context, h host.Host, u host.Unit) error {
-	if err := h.Systemd().Reload(ctx); err != nil {
-		return err
-	}
-	if u.UnitFileState == "enabled" {
-		return nil
-	}
-	if err := h.Systemd().Enable(ctx, u.Name); err != nil {
-		return err
-	}
-	return h.Systemd().Reload(ctx)
-}
-
 // awaitListening waits until the Listener takes jobs, or has ended, or time is up.
 func (s service) awaitListening(ctx context.Context, h host.Host, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
@@ -136,36 +104,29 @@ func (s service) awaitListening(ctx context.Context, h host.Host, name string) e
 			first = u.InvocationID
 		}
 		if u.ActiveState != "active" || u.InvocationID != first {
-			return s.failedStart(ctx, h, name, fmt.Errorf("it ended before it listened (%s, %s)", u.ActiveState, orNone(u.SubState)))
+			return failedStart(ctx, h, name, fmt.Errorf("it ended before it listened (%s, %s)", u.ActiveState, orNone(u.SubState)))
 		}
 		if _, ok, err := listening(ctx, h, u); err == nil && ok {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return s.failedStart(context.WithoutCancel(ctx), h, name, fmt.Errorf("it does not listen after %s", s.patience))
+			return failedStart(context.WithoutCancel(ctx), h, name, fmt.Errorf("it does not listen after %s", s.patience))
 		case <-time.After(lookInterval):
 		}
 	}
 }
 
 // failedStart says why the runner does not run, in its own last words.
-func (s service) failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
+func failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
 	said, next := "it said nothing", "see journalctl -u "+name
-	if u, err := r.Unit(ctx, name); err == nil && u.InvocationID != "" {
-		if lines, err := r.Journal(ctx, name, u.InvocationID, 3); err == nil && len(lines) > 0 {
-			said = "it said: " + quoteLines(lines)
-			next = nextStep(strings.Join(lines, "\n"), next)
+	if u, err := r.Unit(ctx, name); err == nil {
+		if lines := spoke(ctx, r, u, 3); len(lines) > 0 {
+			said = "it said: " + strings.Join(lines, " | ")
+			next = nextStep(said, next)
 		}
 	}
 	return fmt.Errorf("cannot start %s: %w; %s; %s", name, cause, said, next)
-}
-
-func quoteLines(lines []string) string {
-	for i, line := range lines {
-		lines[i] = plain(line)
-	}
-	return strings.Join(lines, " | ")
 }
 
 // nextSteps are what to do about what a Listener says when it gives up.

@@ -27,8 +27,8 @@ const fewLines = 64
 func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revision string) ([]reconcile.Change, error) {
 	if u.ActiveState != "active" {
 		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
-		if last := lastWords(ctx, r, u); last != "" {
-			have += ", last said: " + last
+		if said := spoke(ctx, r, u, 1); len(said) > 0 {
+			have += ", last said: " + said[0]
 		}
 		return []reconcile.Change{{Field: "state", Have: have, Want: "listening", Effects: restarts}}, nil
 	}
@@ -101,16 +101,4 @@ func listening(ctx context.Context, r host.Reader, u host.Unit) (said string, ok
 		said += "; last said: " + plain(lines[len(lines)-1])
 	}
 	return said, false, nil
-}
-
-// lastWords is the last line that a unit said before it ended.
-func lastWords(ctx context.Context, r host.Reader, u host.Unit) string {
-	if u.InvocationID == "" {
-		return ""
-	}
-	lines, err := r.Journal(ctx, u.Name, u.InvocationID, 1)
-	if err != nil || len(lines) == 0 {
-		return ""
-	}
-	return plain(lines[0])
 }

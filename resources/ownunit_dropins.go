@@ -39,12 +39,12 @@ func foreignDropIns(r host.Reader, u host.Unit) (aside, left []string, err error
 
 // sayLeft is the error for drop-ins that benchctl cannot judge: they change
 // every unit of a type, so they are not for it to move.
-func sayLeft(left []string) error {
+func sayLeft(unit string, left []string) error {
 	if len(left) == 0 {
 		return nil
 	}
-	return reconcile.Tolerate(fmt.Errorf("%w: what %s changes is in force for the runner too, and left as it is; systemctl cat shows it",
-		reconcile.ErrUnknown, strings.Join(left, ", ")))
+	return reconcile.Tolerate(fmt.Errorf("%w: what %s changes is in force for %s too, and left as it is; systemctl cat shows it",
+		reconcile.ErrUnknown, strings.Join(left, ", "), unit))
 }
 
 // setAside moves a file out of the way and keeps it below asideDir. It copies,
