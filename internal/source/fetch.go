@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -52,7 +54,7 @@ func (r *Reader) ask(ctx context.Context, at location, etag string) (*Copy, erro
 	for name, value := range at.header {
 		req.Header.Set(name, value)
 	}
-	if at.token && r.Token != "" {
+	if at.api && r.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+r.Token)
 	}
 	if etag != "" {
@@ -69,22 +71,38 @@ func (r *Reader) ask(ctx context.Context, at location, etag string) (*Copy, erro
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("cannot fetch the spec %s: the server answered %s; %s", at.name, resp.Status, r.next(at, resp.StatusCode))
 	}
-	text, err := bounded(resp.Body, at.name)
+	text, err := bounded(resp.Body, at.name, 2*spec.MaxSize) // base64 makes it longer by a third
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > spec.MaxSize {
-		return nil, fmt.Errorf("cannot fetch the spec %s: it is longer than a spec can be; see whether it is the right file", at.name)
+	if at.api {
+		text, err = unwrap(text)
+	}
+	if err != nil || len(text) > spec.MaxSize {
+		return nil, fmt.Errorf("cannot fetch the spec %s: it is no file of the size of a spec; see whether it is the right one", at.name)
 	}
 	return &Copy{Name: at.name, ETag: resp.Header.Get("ETag"), Text: string(text), Fetched: time.Now()}, nil
+}
+
+// unwrap takes the text of a file out of the API's answer, in which it is base64
+// (docs.github.com, REST: get repository content). A directory is a list.
+func unwrap(answer []byte) ([]byte, error) {
+	var file struct{ Type, Encoding, Content string }
+	if err := json.Unmarshal(answer, &file); err != nil {
+		return nil, err
+	}
+	if file.Type != "file" || file.Encoding != "base64" {
+		return nil, errors.New("it is no plain file")
+	}
+	return base64.StdEncoding.DecodeString(file.Content)
 }
 
 // next is what to do about an answer.
 func (r *Reader) next(at location, status int) string {
 	switch {
-	case at.token && r.Token == "" && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusTooManyRequests):
+	case at.api && r.Token == "" && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusTooManyRequests):
 		return "see whether repository, path and ref are right; a private repository, or one asked often, needs GITHUB_TOKEN"
-	case at.token && status == http.StatusUnauthorized:
+	case at.api && status == http.StatusUnauthorized:
 		return "GITHUB_TOKEN holds a token that GitHub does not know, or no longer"
 	case status == http.StatusNotFound:
 		return "see whether the name is right"

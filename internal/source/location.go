@@ -17,7 +17,7 @@ type location struct {
 	name   string // as it was given
 	url    string
 	header map[string]string
-	token  bool // it is GitHub's API, which takes a token
+	api    bool // it is GitHub's API, which takes a token and wraps the text
 }
 
 // atGitHub is OWNER/REPO/PATH@REF as people write it after github.com/.
@@ -53,8 +53,8 @@ func locateAtGitHub(name string) (location, error) {
 	}
 	owner, repo, file, ref := m[1], m[2], m[3], m[4]
 	u := url.URL{Scheme: "https", Host: "api.github.com", Path: "/repos/" + owner + "/" + repo + "/contents/" + file, RawQuery: url.Values{"ref": {ref}}.Encode()}
-	return location{name: name, url: u.String(), token: true, header: map[string]string{
-		"Accept":               "application/vnd.github.raw+json",
+	return location{name: name, url: u.String(), api: true, header: map[string]string{
+		"Accept":               "application/vnd.github+json",
 		"X-GitHub-Api-Version": "2022-11-28",
 	}}, nil
 }

@@ -67,7 +67,7 @@ func (r *Reader) All(ctx context.Context, names []string) ([]spec.File, error) {
 // read returns one text, cut one byte after the most that a spec may have.
 func (r *Reader) read(ctx context.Context, name string) ([]byte, error) {
 	if name == "-" {
-		return bounded(r.Stdin, "standard input")
+		return bounded(r.Stdin, "standard input", spec.MaxSize+1)
 	}
 	at, err := locate(name)
 	switch {
@@ -88,11 +88,12 @@ func readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the spec: %w", err)
 	}
 	defer f.Close()
-	return bounded(f, name)
+	return bounded(f, name, spec.MaxSize+1)
 }
 
-func bounded(r io.Reader, name string) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, spec.MaxSize+1))
+// bounded reads at most so many bytes.
+func bounded(r io.Reader, name string, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the spec %s: %w", name, err)
 	}

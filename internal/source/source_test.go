@@ -130,6 +130,26 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
+func TestAFileInARepository(t *testing.T) {
+	t.Parallel()
+	answers := map[string]string{
+		"/repos/o/r/contents/box.yaml": `{"type":"file","encoding":"base64","content":"dmVyc2lv\nbjogMQo=\n"}`,
+		"/repos/o/r/contents/hosts":    `[{"type":"file","name":"box.yaml"}]`,
+	}
+	r := &Reader{client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		fmt.Fprint(w, answers[req.URL.Path])
+		return w.Result(), nil
+	})}}
+	files, err := r.All(t.Context(), []string{"github.com/o/r/box.yaml@main"})
+	if err != nil || string(files[0].Text) != "version: 1\n" {
+		t.Errorf("%q, %v", files, err)
+	}
+	if _, err := r.All(t.Context(), []string{"github.com/o/r/hosts@main"}); err == nil || !strings.Contains(err.Error(), "no file of the size of a spec") {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
 func TestStandardInputOnce(t *testing.T) {
 	t.Parallel()
 	r := &Reader{Stdin: strings.NewReader("version: 1\n")}
