@@ -56,6 +56,9 @@ type Options struct {
 	// Starter, if set, starts the service again. It is settled last, and only
 	// if the service was stopped: for resources that leave the service out.
 	Starter Resource
+	// Found, if set, is told of what differs before anything is done about it,
+	// and may fill in what is known of the changes.
+	Found func(ID, []Change)
 	// Began and Ended, if set, are told of each resource that is worked on,
 	// and Said of each line that long work has to say.
 	Began func(ID, []Change)
@@ -132,6 +135,9 @@ func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 
 // change applies what look found, with jobs kept away for as long as it takes.
 func (p *pass) change(ctx context.Context, res Resource, o Outcome) Outcome {
+	if p.Found != nil {
+		p.Found(o.ID, o.Changes)
+	}
 	held, release, err := p.quiet(ctx, res, o)
 	if err != nil {
 		return p.refused(o, err)

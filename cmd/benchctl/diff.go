@@ -66,6 +66,7 @@ func next(f *flags) string {
 func (w *wired) diff(ctx context.Context) *reconcile.Report {
 	began := time.Now()
 	outcomes := reconcile.Diff(ctx, w.machine, w.resources)
+	w.markDrift(ctx, began, outcomes)
 	return newReport("diff", w, began, outcomes)
 }
 
@@ -74,7 +75,11 @@ func (w *wired) notes(e *env, f *flags) {
 	if f.quiet {
 		return
 	}
-	for _, note := range resources.Notes(w.machine, w.spec) {
+	notes := resources.Notes(w.machine, w.spec)
+	if w.book != nil {
+		notes = append(notes, w.book.Warnings...)
+	}
+	for _, note := range notes {
 		fmt.Fprintln(e.stderr, "note:", clean(note))
 	}
 	if w.mute && !resources.Registered(w.machine, w.spec) {

@@ -13,11 +13,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/SKaiNET-developers/benchctl/internal/cause"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -26,6 +28,7 @@ type printer struct {
 	w       io.Writer
 	colour  bool
 	verbose bool
+	now     time.Time // of the report, where its reader is
 }
 
 func newPrinter(e *env, f *flags) *printer {
@@ -38,6 +41,7 @@ func newPrinter(e *env, f *flags) *printer {
 
 // report prints what one pass found or did.
 func (p *printer) report(r *reconcile.Report) {
+	p.now = r.Started.Local()
 	deferred := ""
 	for _, o := range r.Results {
 		if o.Status == reconcile.Deferred {
@@ -70,6 +74,9 @@ func (p *printer) outcome(o reconcile.Outcome) {
 	}
 	fmt.Fprintln(p.w, head)
 	p.changes(o.Changes)
+	if o.Corrected >= tooOften {
+		fmt.Fprintf(p.w, "  corrected %d times in 24 h: something keeps changing it\n", o.Corrected)
+	}
 	if o.Error != "" {
 		fmt.Fprintln(p.w, indent(o.Error))
 	}
@@ -90,8 +97,28 @@ func (p *printer) changes(changes []reconcile.Change) {
 		width = max(width, min(utf8.RuneCountInString(clean(c.Field)), 44))
 	}
 	for _, c := range changes {
-		fmt.Fprintf(p.w, "  %-*s  %s -> %s\n", width, clean(c.Field), p.paint(red, clean(c.Have)), p.paint(green, clean(c.Want)))
+		line := fmt.Sprintf("  %-*s  %s -> %s", width, clean(c.Field), p.paint(red, clean(c.Have)), p.paint(green, clean(c.Want)))
+		if c.Corrective {
+			line += "  " + p.paint(dim, drifted(c, p.now))
+		}
+		fmt.Fprintln(p.w, line)
 	}
+}
+
+// tooOften is how many corrections in a day are no coincidence any more.
+const tooOften = 3
+
+// drifted says what is known of a change that nobody asked for. It happened
+// after the time that it names, at which the resource was last seen in step.
+func drifted(c reconcile.Change, now time.Time) string {
+	said := "drifted"
+	if c.Since != nil {
+		said += " since " + cause.Clock(c.Since.In(now.Location()), now)
+	}
+	if c.Cause != "" {
+		said += " (" + clean(c.Cause) + ")"
+	}
+	return said
 }
 
 // summary is the report in one line.
@@ -149,6 +176,7 @@ type colour string
 
 const (
 	bold  colour = "1"
+	dim   colour = "2"
 	red   colour = "31"
 	green colour = "32"
 )

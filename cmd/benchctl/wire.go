@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github"
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -22,9 +23,12 @@ type wired struct {
 	machine   *linux.Machine
 	jobs      *jobs.Keeper
 	resources []reconcile.Resource
+	options   resources.Options  // what they were built with
+	partial   bool               // --only leaves some out
 	starter   reconcile.Resource // the service, where --only leaves it out
 	mute      bool               // no credentials: nothing can be registered
 	client    *github.Client     // nil when nobody is to be asked
+	book      *history.Book      // what earlier passes remembered; nil until it is asked for
 }
 
 // wire builds the selected resources of a spec. It talks to nobody.
@@ -47,6 +51,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 		return nil, err
 	}
 	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client}
+	w.options, w.partial = o, len(f.only) > 0
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	if service := all[len(all)-1]; some[len(some)-1].ID() != service.ID() {
 		w.starter = service
