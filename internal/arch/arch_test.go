@@ -26,11 +26,13 @@ var layers = map[string][]string{
 	"internal/pause":          {"internal/host"},
 	"internal/source":         {"internal/host", "spec"},
 	"internal/expect":         {"internal/host", "internal/originals", "internal/jobs", "reconcile"},
+	"internal/gate":           {"internal/expect", "internal/host", "golang.org/x/sys"},
 	"internal/jobs":           {"internal/host", "reconcile", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
 	"internal/host/linux":     {"internal/host", "internal/archive", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
 	"resources":               {"spec", "reconcile", "internal/host", "internal/github/actions", "internal/originals", "internal/expect", "internal/jobs"},
 	"internal/standin/runner": {},
 	"internal/journal":        {"github.com/coreos/go-systemd/v22"},
+	"internal/agent":          {"spec", "reconcile", "internal/host", "internal/journal", "github.com/coreos/go-systemd/v22", "golang.org/x/sys"},
 }
 
 func TestArrowsNeverGoUp(t *testing.T) {

@@ -1,0 +1,465 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+	"github.com/SKaiNET-developers/benchctl/internal/journal"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+const specFile = "/etc/benchctl/runner.yaml"
+
+const goodSpec = `version: 1
+user: gha-runner
+runner:
+  url: https://github.com/o/r
+  version: "2.336.0"
+schedule: {cron: "*/30 * * * *", splay: 0s}
+`
+
+// A rig is an agent with everything around it made up, on a clock that stands
+// still until the test moves it.
+type rig struct {
+	*Agent
+	t      *testing.T
+	m      *hosttest.Machine
+	reload chan os.Signal
+	slept  chan []string // what systemd was told until the agent slept
+	ended  chan error
+
+	mu       sync.Mutex
+	now      time.Time
+	alarm    time.Time
+	ring     chan struct{}
+	told     []string
+	said     strings.Builder
+	busy     error
+	idle     chan struct{} // closed when the job ends
+	waited   int
+	seen     Seen
+	lookErr  error
+	bug      any
+	looks    int
+	corrects int
+	apply    func() error // what a correction does
+	paused   error
+	since    time.Time // of the deferral
+	putOff   []string
+	late     bool // the last apply was put off
+	stale    string
+	unable   error // the new one cannot read the spec
+}
+
+func newRig(t *testing.T, text string) *rig {
+	r := &rig{
+		t: t, m: hosttest.New(t, "-- etc/machine-id --\n0123\n"),
+		reload: make(chan os.Signal, 1), slept: make(chan []string, 100), ended: make(chan error, 1),
+		now: time.Date(2026, 11, 23, 10, 7, 0, 0, time.UTC), ring: make(chan struct{}, 1),
+		seen:  Seen{Summary: map[reconcile.Status]int{reconcile.Unchanged: 11}},
+		apply: func() error { return nil },
+	}
+	r.m.WriteFile(specFile, text)
+	r.Agent = &Agent{
+		File: specFile, Host: r.m, Log: journal.New(r), Clock: r,
+		Jobs: func(*spec.Spec) Jobs { return r }, Look: r.look, Correct: r.correct,
+		Paused: func() error { r.mu.Lock(); defer r.mu.Unlock(); return r.paused },
+		Defer:  r.put, Deferred: func() bool { return r.late }, Notify: r.notify,
+		Watch:    func(changed func()) (*Watcher, error) { return Watch(r.m.Path(specFile), changed) },
+		Stale:    func() string { r.mu.Lock(); defer r.mu.Unlock(); return r.stale },
+		Validate: func(context.Context) error { return r.unable },
+	}
+	return r
+}
+
+// begin runs the agent until it sleeps after its first pass.
+func (r *rig) begin() []string {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { r.ended <- r.Run(ctx, r.reload) })
+	r.t.Cleanup(func() { cancel(); running.Wait() })
+	return r.asleep()
+}
+
+// asleep waits until the agent sleeps, and returns what systemd was told since
+// it did before.
+func (r *rig) asleep() []string {
+	r.t.Helper()
+	select {
+	case told := <-r.slept:
+		return told
+	case <-time.After(10 * time.Second):
+		r.t.Fatalf("the agent does not go to sleep; it said %q", r.log())
+		return nil
+	}
+}
+
+// tick moves the clock to the alarm, and returns as asleep does.
+func (r *rig) tick() []string {
+	r.t.Helper()
+	r.do(func() { r.now = r.alarm })
+	r.ring <- struct{}{}
+	return r.asleep()
+}
+
+// do changes what the agent will see.
+func (r *rig) do(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+}
+
+func (r *rig) log() string { r.mu.Lock(); defer r.mu.Unlock(); return r.said.String() }
+
+func (r *rig) Write(p []byte) (int, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.said.Write(p) }
+
+func (r *rig) Now() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now }
+
+func (r *rig) Ring(at time.Time) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alarm = at
+	r.slept <- r.told
+	r.told = nil
+	return r.ring
+}
+
+func (r *rig) notify(state string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first, _, _ := strings.Cut(state, "\nMONOTONIC_USEC")
+	r.told = append(r.told, strings.ReplaceAll(first, "\n", " "))
+}
+
+func (r *rig) Idle(context.Context) error { r.mu.Lock(); defer r.mu.Unlock(); return r.busy }
+
+func (r *rig) Wait(ctx context.Context, _ func(string)) error {
+	r.mu.Lock()
+	r.waited++
+	idle := r.idle
+	r.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// job has a job run until the returned function is called.
+func (r *rig) job() (end func()) {
+	idle := make(chan struct{})
+	r.do(func() { r.busy, r.idle = errors.New("a job is running"), idle })
+	return func() {
+		r.do(func() { r.busy = nil })
+		close(idle)
+	}
+}
+
+func (r *rig) look(context.Context) (Seen, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks++
+	if r.bug != nil {
+		panic(r.bug)
+	}
+	return r.seen, r.lookErr
+}
+
+func (r *rig) correct(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.corrects++
+	return r.apply()
+}
+
+func (r *rig) put(why error, job bool) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.putOff = append(r.putOff, why.Error())
+	if !job {
+		return time.Time{}
+	}
+	if r.since.IsZero() {
+		r.since = r.now
+	}
+	return r.since
+}
+
+// did compares how often the agent looked and corrected.
+func (r *rig) did(looks, corrects int) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.looks != looks || r.corrects != corrects {
+		r.t.Errorf("looked %d times and corrected %d times, want %d and %d; said %q", r.looks, r.corrects, looks, corrects, r.said.String())
+	}
+}
+
+func (r *rig) wants(what string, got, want []string) {
+	r.t.Helper()
+	if !slices.Equal(got, want) {
+		r.t.Errorf("%s: systemd was told\n%q, want\n%q", what, got, want)
+	}
+}
+
+func TestLife(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.wants("at the start", r.begin(), []string{
+		"READY=1 STATUS=begins", "WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 10:30:00",
+	})
+	r.wants("later", r.tick(), []string{"WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 11:00:00"})
+	r.did(2, 0)
+	if got := r.m.Text(LastGood); got != goodSpec {
+		t.Errorf("the last good spec is %q", got)
+	}
+}
+
+func TestWhatItCannotBeginWith(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"version: 1\nuser: 3\n":                       "runner: is missing",
+		strings.Replace(goodSpec, "schedule", "#", 1): "has no schedule; add one",
+	} {
+		r := newRig(t, text)
+		err := r.Run(t.Context(), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("began with %q: %v", text, err)
+		}
+		if len(r.told) != 1 || !strings.HasPrefix(r.told[0], "STATUS=cannot begin: the spec") || r.m.Text(LastGood) != "" {
+			t.Errorf("systemd was told %q", r.told)
+		}
+	}
+}
+
+func TestCorrection(t *testing.T) {
+	t.Parallel()
+	pending := map[reconcile.Status]int{reconcile.Pending: 2, reconcile.Unchanged: 9}
+	for name, tt := range map[string]struct {
+		seen     Seen
+		lookErr  error
+		applyErr error
+		late     bool // the apply is put off
+		corrects int
+		status   string
+		says     string
+	}{
+		"drift":                   {seen: Seen{Code: 2, Summary: pending}, corrects: 1, status: "in step since the last correction", says: "2 to change: starting benchctl-apply.service"},
+		"drift and an error":      {seen: Seen{Code: 1, Summary: pending}, corrects: 1, status: "in step since"},
+		"an error alone":          {seen: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Failed: 1}}, status: "needs somebody", says: "see benchctl diff"},
+		"another benchctl":        {seen: Seen{Code: 3, Summary: map[reconcile.Status]int{reconcile.Deferred: 11}}, status: "deferred"},
+		"a look that fails":       {lookErr: errors.New("cannot look at the host"), status: "the last pass failed", says: "cannot look"},
+		"a correction that fails": {seen: Seen{Code: 2, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "correcting failed: see journalctl -u benchctl-apply", says: "ended as failed; see: journalctl"},
+		"one that takes too long": {seen: Seen{Code: 2, Summary: pending}, applyErr: context.DeadlineExceeded, corrects: 1, status: "benchctl-apply.service is still at work", says: "for 2h0m0s"},
+		"one that is put off":     {seen: Seen{Code: 2, Summary: pending}, late: true, corrects: 1, status: "deferred", says: "found the host busy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, goodSpec)
+			r.seen, r.lookErr, r.late, r.apply = tt.seen, tt.lookErr, tt.late, func() error { return tt.applyErr }
+			told := r.begin()
+			r.did(1, tt.corrects)
+			if last := told[len(told)-1]; !strings.HasPrefix(last, "STATUS="+tt.status) || told[len(told)-2] != "WATCHDOG_USEC=0" {
+				t.Errorf("systemd was told %q", told)
+			}
+			if corrected := slices.Contains(told, "WATCHDOG_USEC=7260000000"); corrected != (tt.corrects > 0) {
+				t.Errorf("the watchdog was told %q", told)
+			}
+			if !strings.Contains(r.log(), tt.says) {
+				t.Errorf("said %q, want %q", r.log(), tt.says)
+			}
+		})
+	}
+}
+
+// A job puts a pass off, and its end brings the pass on, without a tick.
+func TestAPassDuringAJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	end := r.job()
+	r.begin()
+	r.tick()
+	r.did(0, 0)
+	end()
+	r.wants("after the job", r.asleep(), []string{"WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 11:00:00"})
+	r.did(1, 0)
+	if r.Agent.waiting.Load() || r.waited != 1 || !slices.Equal(r.putOff, []string{"a job is running", "a job is running"}) {
+		t.Errorf("waited %d times, put off %q", r.waited, r.putOff)
+	}
+	// The next one is waited for anew.
+	end = r.job()
+	r.tick()
+	end()
+	r.asleep()
+	r.did(2, 0)
+}
+
+// A job that begins between the look and the apply puts it off once more.
+func TestAJobThatComesInBetween(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.seen = Seen{Code: 2, Summary: map[reconcile.Status]int{reconcile.Pending: 1}}
+	var end func()
+	r.apply = func() error {
+		r.late = true
+		r.mu.Unlock()
+		end = r.job()
+		r.mu.Lock()
+		return nil
+	}
+	r.begin()
+	r.did(1, 1)
+	r.do(func() { r.late, r.apply = false, func() error { return nil } })
+	end()
+	if told := r.asleep(); !strings.HasPrefix(told[len(told)-1], "STATUS=in step since") {
+		t.Errorf("systemd was told %q", told)
+	}
+	r.did(2, 2)
+}
+
+// After maxDefer, the apply is started while the job runs: it waits for the end
+// itself, with the runner in its hand.
+func TestAQueueThatIsNeverEmpty(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	defer r.job()()
+	r.begin()
+	for range 11 {
+		r.tick()
+	}
+	r.did(0, 0) // it is 15:30, and the first was put off at 10:07
+	r.tick()
+	r.did(0, 0)
+	r.tick()
+	r.did(0, 1)
+	if !strings.Contains(r.log(), "the runner is held when this job ends") {
+		t.Errorf("said %q", r.log())
+	}
+}
+
+func TestAPausedHost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.paused = errors.New("this host is paused by ana")
+	r.busy = errors.New("nobody asks")
+	told := r.begin()
+	r.did(0, 0)
+	if told[len(told)-1] != "STATUS=paused; next pass Mon 10:30:00" || !slices.Equal(r.putOff, []string{"this host is paused by ana"}) {
+		t.Errorf("systemd was told %q; put off %q", told, r.putOff)
+	}
+}
+
+// However the spec changes, the last good one is in force.
+func TestASpecThatChanges(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.begin()
+	change := func(text, status string) {
+		t.Helper()
+		r.m.WriteFile(specFile, text)
+		told := r.asleep()
+		for len(r.slept) > 0 { // written in two steps, it may be seen twice
+			told = append(told, r.asleep()...)
+		}
+		if told[len(told)-1] != "STATUS=in step"+status || !slices.Contains(told, "RELOADING=1") || !slices.Contains(told, "READY=1") {
+			t.Errorf("after %q systemd was told %q", text, told)
+		}
+	}
+	change(strings.Replace(goodSpec, "*/30", "45", 1), "; next pass Mon 10:45:00")
+	change("version: 2\n", "; the spec has problems, and the last good one stays in force; next pass Mon 10:45:00")
+	if !strings.Contains(r.log(), "the last good spec stays in force") || !strings.Contains(r.log(), "runner.yaml:1:10: version") {
+		t.Errorf("said %q", r.log())
+	}
+	said := r.log()
+	if told := r.tick(); slices.Contains(told, "RELOADING=1") {
+		t.Errorf("systemd was told %q", told)
+	}
+	if again := strings.TrimPrefix(r.log(), said); strings.Contains(again, "version") {
+		t.Errorf("said once more: %q", again)
+	}
+	s, fault, err := LoadKept(r.m, specFile)
+	if err != nil || fault == nil || s.Schedule.Cron != "45 * * * *" {
+		t.Errorf("the spec that is kept is %+v, with %v and %v", s, fault, err)
+	}
+	change(strings.Replace(goodSpec, "*/30", "45", 1), "; next pass Mon 11:45:00")
+	change(strings.Replace(goodSpec, "schedule", "#", 1), "; next pass Mon 11:45:00")
+	if !strings.Contains(r.log(), "no longer has a schedule") {
+		t.Errorf("said %q", r.log())
+	}
+}
+
+func TestReloadOnSignal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.begin()
+	r.reload <- os.Interrupt
+	r.wants("after a signal", r.asleep(), []string{
+		"RELOADING=1", "READY=1", "WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 10:30:00",
+	})
+}
+
+// Without a spec and without a last good one, there is nothing to go by.
+func TestLoadKeptWithoutAny(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "version: 2\n")
+	if _, _, err := LoadKept(r.m, specFile); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
+		t.Errorf("the error is %v", err)
+	}
+	r.m.WriteFile(LastGood, "version: 3\n")
+	if _, _, err := LoadKept(r.m, specFile); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
+		t.Errorf("with a last good one that is none: %v", err)
+	}
+	r.m.WriteFile(LastGood, goodSpec)
+	if _, fault, err := LoadKept(r.m, "/etc/benchctl/gone.yaml"); err != nil || !strings.Contains(fault.Error(), "there is no such file") {
+		t.Errorf("with a last good one: %v, %v", fault, err)
+	}
+}
+
+func TestItGivesWay(t *testing.T) {
+	t.Parallel()
+	const stale = "/usr/local/bin/benchctl is another one now"
+	r := newRig(t, goodSpec)
+	r.begin()
+	r.do(func() { r.stale, r.unable = stale, errors.New("problems") })
+	r.m.WriteFile(specFile, "version: 2\n")
+	r.asleep() // the new one could not begin with this
+	r.m.WriteFile(specFile, goodSpec)
+	if err := <-r.ended; err != nil || !strings.Contains(r.log(), "is another one now: the agent ends") {
+		t.Errorf("ended with %v, said %q", err, r.log())
+	}
+	// What only the new one can read is no reason to stay.
+	r = newRig(t, goodSpec)
+	r.begin()
+	r.do(func() { r.stale = stale })
+	r.m.WriteFile(specFile, "version: 2\n")
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	r.did(1, 0)
+}
+
+func TestAPassWithABug(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.bug = "index out of range"
+	told := r.begin()
+	if last := told[len(told)-1]; !strings.HasPrefix(last, "STATUS=the last pass failed by a bug") || told[len(told)-2] != "WATCHDOG_USEC=0" {
+		t.Errorf("systemd was told %q", told)
+	}
+	if !strings.Contains(r.log(), "index out of range") {
+		t.Errorf("said %q", r.log())
+	}
+	r.do(func() { r.bug = nil })
+	r.tick()
+	r.did(2, 0)
+}
