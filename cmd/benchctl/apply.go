@@ -68,9 +68,6 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	if err := w.notPaused(e, f, "apply"); err != nil {
 		return err
 	}
-	if err := w.await(ctx, e, a); err != nil {
-		return err
-	}
 	if err := w.cannotRegister(); err != nil {
 		return err
 	}
@@ -78,8 +75,14 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	w.notes(e, f)
+	jobs, letGo, err := w.keepJobsAway(ctx, e, a)
+	if err != nil {
+		return err
+	}
+	defer letGo()
 	ran := w.serviceRuns(ctx)
-	report := w.apply(ctx, e, f, ran)
+	report := w.apply(ctx, e, f, jobs, ran)
+	letGo()
 	conclude(ctx, e, w, report, a)
 	if err := show(e, f, report); err != nil {
 		return err
@@ -90,19 +93,11 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	return exit(report.ExitCode())
 }
 
-// await waits for a running job to end, if asked to.
-func (w *wired) await(ctx context.Context, e *env, a applyFlags) error {
-	if !a.wait {
-		return nil
-	}
-	return w.jobs.Wait(ctx, func(line string) { fmt.Fprintln(e.stderr, clean(line)) })
-}
-
 // apply makes each selected resource so, telling stderr of each step. A service
 // that ran runs again afterwards, selected or not.
-func (w *wired) apply(ctx context.Context, e *env, f *flags, ran bool) *reconcile.Report {
+func (w *wired) apply(ctx context.Context, e *env, f *flags, jobs reconcile.Jobs, ran bool) *reconcile.Report {
 	began := time.Now()
-	opt := reconcile.Options{Jobs: w.jobs, Found: w.foundDrift(ctx, began)}
+	opt := reconcile.Options{Jobs: jobs, Found: w.foundDrift(ctx, began)}
 	if ran {
 		opt.Starter = w.starter
 	}
