@@ -1,13 +1,9 @@
 package resources
 
 import (
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
-	"strings"
 
-	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -20,7 +16,7 @@ var governorKnob = knob{
 	id:      reconcile.ID{Kind: "cpufreq"},
 	files:   "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor",
 	field:   func(p string) string { return path.Base(path.Dir(p)) },
-	offered: offeredGovernors,
+	offered: "scaling_available_governors",
 }
 
 // paranoidKnob lets the jobs count events of their own processes: Debian and
@@ -45,13 +41,4 @@ func knobsOf(s *spec.Spec) []reconcile.Resource {
 		paranoid = Knob{knob: paranoidKnob, Want: "1"}
 	}
 	return []reconcile.Resource{governor, paranoid}
-}
-
-// offeredGovernors reads what the policy's driver can do.
-func offeredGovernors(r host.Reader, governor string) ([]string, error) {
-	data, err := r.ReadFile(path.Join(path.Dir(governor), "scaling_available_governors"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return strings.Fields(string(data)), err
 }

@@ -25,9 +25,10 @@ const hooksDir = "/usr/local/lib/benchctl"
 
 func (m moment) path() string { return hooksDir + "/job-" + string(m) + ".sh" }
 
-// gateSeconds bounds the gate, since the runner has no timeout for a hook: one
-// that hangs would hold the job until the job's own.
-const gateSeconds = 30
+// gateSeconds bounds the gate from outside, since the runner has no timeout for a
+// hook: one that hangs would hold the job until the job's own. The gate's checks
+// have bounds of their own and are through after a second at the worst.
+const gateSeconds = 10
 
 // hooks are the scripts that the runner calls around each job, and the
 // expectation that the gate and `benchctl ready` compare the host with.
@@ -108,12 +109,15 @@ func (l launch) expected(r host.Reader) (*expect.Expected, error) {
 		return nil, err
 	}
 	e := &expect.Expected{
-		Schema: expect.Schema, Revision: revision, Gate: l.spec.Gate, JavaHome: java,
+		Schema: expect.Schema, Revision: revision, JavaHome: java, MaxLoad: expect.QuietLoad,
 		Runner: expect.Runner{
 			User: l.spec.User.Name,
 			Unit: unitName(l.spec.Runner.URL, runnerName(r, l.spec)),
 			Dir:  l.spec.InstallDir,
 		},
+	}
+	if l.spec.JDK != nil {
+		e.JavaVersion = l.spec.JDK.Version
 	}
 	for _, res := range knobsOf(l.spec) {
 		if k, wanted := res.(Knob); wanted {
@@ -123,21 +127,39 @@ func (l launch) expected(r host.Reader) (*expect.Expected, error) {
 	return e, missing
 }
 
-// hookText is the script for a moment. bash runs it as the runner's user, with
-// the environment of the job, in front of and behind the job's own steps.
+// hookText is the script for a moment. bash -e runs it as the runner's user, with
+// the environment of the job, in front of and behind the job's own steps. It is
+// where the policy lives, because it is there even if the gate is not: of all
+// files, the runner fails every job without this one.
 func (l launch) hookText(m moment) string {
+	policy := l.spec.Gate
 	head := "#!/bin/sh\n" +
 		"# Written by benchctl, which undoes changes made here.\n" +
-		"# The runner calls this when a job has " + string(m) + ".\n"
-	// By its whole path: a step of the job may have put another one in front.
-	call := fmt.Sprintf("/usr/bin/timeout --kill-after=5 %d %s gate --job %s", gateSeconds, l.binary, m)
-	switch l.spec.Gate {
-	case "off":
-		return head + "# The spec says gate: off, so nothing is checked.\nexit 0\n"
-	case "fail":
-		return head + "# The spec says gate: fail, so a host that is not as it must be fails the job.\nexec " + call + "\n"
-	default:
-		return head + "# The spec says gate: warn, so nothing that happens here fails the job.\n" +
-			call + " ||\n\techo \"::warning title=benchctl::the gate ended with status $?; the numbers of this job are not vouched for\"\nexit 0\n"
+		"# The runner calls this when a job has " + string(m) + ". The spec says gate: " + policy + ".\n"
+	if policy == "off" {
+		return head + "exit 0\n"
 	}
+	level, status := "warning", 0
+	if policy == "fail" {
+		level, status = "error", 1
+	}
+	// By its whole path: a step of the job may have put another one in front.
+	return head + fmt.Sprintf("/usr/bin/timeout --kill-after=5 %d %s gate --job %s --policy %s && exit 0\n", gateSeconds, l.binary, m, policy) +
+		"status=$?\n" +
+		"[ $status != 2 ] || exit 2 # the gate has said why\n" +
+		fmt.Sprintf(unanswered, gateSeconds, policy, level, status)
 }
+
+// unanswered is what a hook does when the gate came to no answer: it says so in
+// the job's log, on the page of the run and in the summary, and ends as the
+// policy has it.
+const unanswered = `case $status in
+124 | 137) why="it was not done after %[1]d seconds" ;;
+126 | 127) why="it cannot be started" ;;
+*) why="it ended with status $status" ;;
+esac
+why="The gate came to no answer: $why. Nobody can vouch for this host; the spec says gate: %[2]s."
+echo "::%[3]s title=benchctl gate::$why"
+echo "**benchctl:** $why" >>"${GITHUB_STEP_SUMMARY:-/dev/null}" || true
+exit %[4]d
+`

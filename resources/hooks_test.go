@@ -21,11 +21,11 @@ func TestHooksCompileTheSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Gate != "warn" || e.JavaHome != laneJava || e.Runner.Unit != laneUnit || len(e.Revision) != 16 {
+	if e.MaxLoad != expect.QuietLoad || e.JavaHome != laneJava || e.JavaVersion != "21" || e.Runner.Unit != laneUnit || len(e.Revision) != 16 {
 		t.Errorf("the expectation is %+v", e)
 	}
 	want := []expect.Knob{
-		{ID: "cpufreq", Files: governorKnob.files, Want: "performance", Optional: true},
+		{ID: "cpufreq", Files: governorKnob.files, Want: "performance", Offered: governorKnob.offered, Optional: true},
 		{ID: "sysctl/kernel.perf_event_paranoid", Files: paranoidKnob.files, Want: "1", AtMost: true},
 	}
 	if len(e.Knobs) != 2 || e.Knobs[0] != want[0] || e.Knobs[1] != want[1] {
@@ -41,18 +41,21 @@ func TestHooksCompileTheSpec(t *testing.T) {
 func TestHookScripts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		gate, binary string
-		fails        bool
-		says         string
+		gate, binary  string
+		status        int
+		says, summary string
 	}{
-		"off never looks":             {"off", "exit 2", false, ""},
-		"warn passes":                 {"warn", "echo fine", false, "fine\n"},
-		"warn only warns":             {"warn", "exit 2", false, "::warning title=benchctl::the gate ended with status 2; the numbers of this job are not vouched for\n"},
-		"warn survives no gate":       {"warn", "", false, "status 127"},
-		"fail passes":                 {"fail", "echo fine", false, "fine\n"},
-		"fail fails":                  {"fail", "exit 2", true, ""},
-		"fail fails without a gate":   {"fail", "", true, ""},
-		"the moment reaches the gate": {"fail", `echo "$@"`, false, "gate --job started\n"},
+		"off never looks":           {"off", "echo looked", 0, "", ""},
+		"warn passes":               {"warn", "echo fine", 0, "fine\n", ""},
+		"warn survives a crash":     {"warn", "kill -SEGV $$", 0, "::warning title=benchctl gate::The gate came to no answer: it ended with status 139. Nobody", "it ended with status 139"},
+		"warn survives no gate":     {"warn", "", 0, "::warning title=benchctl gate::The gate came to no answer: it cannot be started.", "the spec says gate: warn"},
+		"warn survives a hang":      {"warn", "exec sleep 600", 0, "it was not done after 1 seconds", "it was not done"},
+		"fail passes":               {"fail", "echo fine", 0, "fine\n", ""},
+		"fail fails and is quiet":   {"fail", "exit 2", 2, "", ""},
+		"fail fails after an error": {"fail", "exit 1", 1, "::error title=benchctl gate::The gate came to no answer: it ended with status 1. Nobody", "status 1"},
+		"fail fails without a gate": {"fail", "", 1, "::error title=benchctl gate::The gate came to no answer: it cannot be started.", "the spec says gate: fail"},
+		"fail fails after a hang":   {"fail", "exec sleep 600", 1, "it was not done after 1 seconds", "it was not done"},
+		"the gate knows all":        {"fail", `echo "$@"`, 0, "gate --job started --policy fail\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,13 +66,21 @@ func TestHookScripts(t *testing.T) {
 				writeScript(t, l.binary, "#!/bin/sh\n"+c.binary+"\n")
 			}
 			script := dir + "/job-started.sh"
-			writeScript(t, script, l.hookText(jobStarted))
-			out, err := exec.Command("bash", "-e", script).Output()
-			if (err != nil) != c.fails {
-				t.Errorf("the hook's error is %v", err)
+			// A hang is waited for ten times shorter than a job would wait.
+			short := strings.NewReplacer("--kill-after=5 10 ", "--kill-after=5 1 ", "after 10 seconds", "after 1 seconds")
+			writeScript(t, script, short.Replace(l.hookText(jobStarted)))
+			cmd := exec.Command("bash", "-e", script)
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GITHUB_STEP_SUMMARY=" + dir + "/summary"}
+			out, err := cmd.Output()
+			if got := cmd.ProcessState.ExitCode(); got != c.status {
+				t.Errorf("the hook ended with %d (%v), want %d", got, err, c.status)
 			}
-			if !strings.Contains(string(out), c.says) {
+			if !strings.Contains(string(out), c.says) || c.says == "" && len(out) > 0 {
 				t.Errorf("the hook said %q, want %q", out, c.says)
+			}
+			summary, _ := os.ReadFile(dir + "/summary")
+			if !strings.Contains(string(summary), c.summary) || c.summary == "" && len(summary) > 0 {
+				t.Errorf("the summary is %q, want %q", summary, c.summary)
 			}
 		})
 	}

@@ -21,9 +21,8 @@ type knob struct {
 	field func(path string) string
 	// atMost: a number below the wanted one will do as well.
 	atMost bool
-	// offered, if set, returns the words that the kernel takes for a file, or
-	// nil where it does not say.
-	offered func(r host.Reader, path string) ([]string, error)
+	// offered, if set, is the file beside each one that lists what it takes.
+	offered string
 }
 
 // A Knob is a knob with the value that the spec wants.
@@ -66,15 +65,12 @@ func (k Knob) Apply(_ context.Context, h host.Host) error { return k.expected().
 
 // expected is the knob in the words of the gate, which compares and sets.
 func (k Knob) expected() expect.Knob {
-	return expect.Knob{ID: k.id.String(), Files: k.files, Want: k.Want, AtMost: k.atMost, Optional: k.Skip}
+	return expect.Knob{ID: k.id.String(), Files: k.files, Want: k.Want, AtMost: k.atMost, Offered: k.offered, Optional: k.Skip}
 }
 
 // takes says so when the kernel does not offer the wanted word.
 func (k Knob) takes(r host.Reader, path string) error {
-	if k.offered == nil {
-		return nil
-	}
-	words, err := k.offered(r, path)
+	words, err := k.expected().Offers(r, path)
 	if err != nil || words == nil || slices.Contains(words, k.Want) {
 		return err
 	}

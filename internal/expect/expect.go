@@ -25,15 +25,25 @@ const (
 	Current = "/run/benchctl/expected.json"
 )
 
-// Expected is what a host must be. It holds no secret: anyone may read it.
+// Expected is what a host must be. It holds no secret: anyone may read it. What
+// follows for a job from a host that is otherwise is not here but in the hooks,
+// which have to know it without this file, too.
 type Expected struct {
-	Schema   string `json:"schema"`
-	Revision string `json:"revision"` // of the runner's service: of unit, env, hooks and runner version
-	Gate     string `json:"gate"`     // fail, warn or off
-	Knobs    []Knob `json:"knobs"`
-	JavaHome string `json:"java_home,omitempty"` // "" where the spec asks for no JDK
-	Runner   Runner `json:"runner"`
+	Schema      string  `json:"schema"`
+	Revision    string  `json:"revision"` // of the runner's service: of unit, env, hooks and runner version
+	Knobs       []Knob  `json:"knobs"`
+	JavaHome    string  `json:"java_home,omitempty"`    // "" where the spec asks for no JDK
+	JavaVersion string  `json:"java_version,omitempty"` // its major version, such as 21
+	MaxLoad     float64 `json:"max_load"`               // before a job, in CPUs; see [QuietLoad]
+	Runner      Runner  `json:"runner"`
 }
+
+// QuietLoad is the load above which a host is not quiet enough to measure on:
+// half a CPU. The load average (proc(5), /proc/loadavg) counts the threads that
+// run or wait to, so one that never rests makes 1.0 on a host of any size; and
+// since it takes turbo and cache from the other CPUs too, the limit is no share
+// of them. An idle host with its daemons stays well below.
+const QuietLoad = 0.5
 
 // A Runner is whose start [Ready] prepares.
 type Runner struct {

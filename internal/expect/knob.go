@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,9 @@ type Knob struct {
 	Want  string `json:"want"`
 	// AtMost: a number below Want will do as well.
 	AtMost bool `json:"at_most,omitempty"`
+	// Offered is the name of a file beside each one that lists the words it
+	// takes; "" where the kernel has no such list.
+	Offered string `json:"offered,omitempty"`
 	// Optional: a host without such files, or one that refuses the value, passes.
 	Optional bool `json:"optional,omitempty"`
 }
@@ -36,15 +40,15 @@ func (k Knob) Settings(r host.Reader) ([]Setting, error) {
 		return nil, fmt.Errorf("cannot look for %s: %w", k.Files, err)
 	}
 	var settings []Setting
-	for _, path := range paths {
-		value, err := Value(r, path)
+	for _, file := range paths {
+		value, err := Value(r, file)
 		if IsAbsent(err) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the knob %s: %w", k.ID, err)
 		}
-		settings = append(settings, Setting{path, value})
+		settings = append(settings, Setting{file, value})
 	}
 	return settings, nil
 }
@@ -78,6 +82,19 @@ func (k Knob) Suffices(have string) bool {
 	h, err1 := strconv.Atoi(have)
 	w, err2 := strconv.Atoi(k.Want)
 	return k.AtMost && err1 == nil && err2 == nil && h < w
+}
+
+// Offers returns the words that the kernel takes for a file of the knob, or nil
+// where it does not say.
+func (k Knob) Offers(r host.Reader, file string) ([]string, error) {
+	if k.Offered == "" {
+		return nil, nil
+	}
+	data, err := r.ReadFile(path.Join(path.Dir(file), k.Offered))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.Fields(string(data)), err
 }
 
 // Set writes each file that differs, its original kept first.
