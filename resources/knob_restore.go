@@ -61,6 +61,11 @@ func (k Released) paths(r host.Reader, book originals.Book) (here, absent []stri
 
 // Apply gives the originals back.
 func (k Released) Apply(_ context.Context, h host.Host) error {
+	release, err := originals.Guard(h)
+	if err != nil {
+		return err
+	}
+	defer release()
 	book, err := originals.Load(h)
 	if err != nil {
 		return err
@@ -73,6 +78,11 @@ func (k Released) Apply(_ context.Context, h host.Host) error {
 // RestoreKnobs gives back every knob that has an original, whatever the spec
 // says. In the changes, Have is benchctl's value and Want what was before it.
 func RestoreKnobs(h host.Host) ([]reconcile.Outcome, error) {
+	release, err := originals.Guard(h)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	book, err := originals.Load(h)
 	if err != nil {
 		return nil, err

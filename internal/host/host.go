@@ -59,6 +59,10 @@ type Host interface {
 	// does not wait for the disk either. A line that was cut off before it
 	// stays alone.
 	AppendLine(path string, line []byte, perm Perm) error
+	// Exclusive waits, for a bounded time, until no other process is between
+	// Exclusive and release under the same name. It is for moments in which
+	// `ready`, which waits for no apply, must not be at work too.
+	Exclusive(name string) (release func(), err error)
 	// Poke writes to a kernel file in one write(2). It never creates the
 	// file: a missing knob must stay missing.
 	Poke(path, value string) error

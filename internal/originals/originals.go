@@ -28,6 +28,11 @@ type Original struct {
 // A Book is all the originals, by the path of the kernel file.
 type Book map[string]Original
 
+// Guard keeps every other process from the knobs and their originals until
+// release is called. Apply and revert are one at a time, but ready waits for
+// neither, and the first value seen must be nobody's but the host's own.
+func Guard(h host.Host) (release func(), err error) { return h.Exclusive("knobs") }
+
 // Load reads the book. No file is an empty book.
 func Load(r host.Reader) (Book, error) {
 	data, err := r.ReadFile(File)
@@ -45,7 +50,8 @@ func Load(r host.Reader) (Book, error) {
 }
 
 // Keep writes a value down, synced to the disk, unless the book has one for
-// that path: the first value seen is the original, and no later one is.
+// that path: the first value seen is the original, and no later one is. From
+// before the value is read until the knob is set, the caller has a [Guard].
 func Keep(h host.Host, kind, path, value string, now time.Time) error {
 	b, err := Load(h)
 	if err != nil {

@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -39,7 +42,7 @@ func TestReplaceIsWholeAndIgnoresWhatIsInItsWay(t *testing.T) {
 	dir := t.TempDir()
 	victim := filepath.Join(dir, "victim")
 	write(t, victim, "precious")
-	// The temporary name is known, so somebody may have put a link there.
+	// The name that it had in earlier versions.
 	if err := os.Symlink(victim, filepath.Join(dir, ".file.benchctl-new")); err != nil {
 		t.Fatal(err)
 	}
@@ -199,5 +202,80 @@ func TestMkdirIgnoresTheUmask(t *testing.T) {
 	write(t, m.at("/srv/file"), "")
 	if err := m.Mkdir("/srv/file/below/here", host.Perm{Mode: 0o755}); err == nil {
 		t.Error("made a directory below a file")
+	}
+}
+
+// Two processes may replace the same file: ready takes no lock. Each of them
+// writes it whole, whatever the other sweeps up meanwhile.
+func TestReplaceByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	texts := []string{strings.Repeat("a", 1<<16), strings.Repeat("b", 1<<16), strings.Repeat("c", 1<<16)}
+	var all sync.WaitGroup
+	for _, text := range texts {
+		all.Go(func() {
+			for range 100 {
+				if err := m.Replace("/file", []byte(text), own(0o644)); err != nil {
+					t.Error(err)
+					return
+				}
+				if got := read(t, m.at("/file")); !slices.Contains(texts, got) {
+					t.Errorf("half a file: %d bytes, from %.1q on", len(got), got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if names, _ := m.ReadDir("/"); !slices.Equal(names, []string{"file"}) {
+		t.Errorf("left behind: %q", names)
+	}
+}
+
+func TestReplaceSweepsUpWhatAKillLeft(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	at := m.at("/file")
+	stale, busy, others := besideName(at), besideName(at), besideName(at+".more")
+	for _, path := range []string{stale, busy, others, m.at("/.file.benchctl-new")} {
+		write(t, path, "half")
+	}
+	if err := os.Symlink("nowhere", besideName(at)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Replace("/file", nil, own(0o644)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Base(busy), filepath.Base(others), "file"}
+	slices.Sort(want)
+	if names, _ := m.ReadDir("/"); !slices.Equal(names, want) {
+		t.Errorf("there is %q, want %q", names, want)
+	}
+}
+
+// A program that was just put in its place can be started at once.
+func TestAReplacedProgramStarts(t *testing.T) {
+	t.Parallel()
+	m := &Machine{Root: t.TempDir()}
+	lock, err := beside(m.at("/program"), []byte("#!/bin/sh\n"), own(0o755), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	f, err := os.OpenFile(lock.Name(), os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// A lease to read is refused while anybody has the file open for writing (fcntl(2)).
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
+		t.Errorf("it is still open for writing: %v", err)
 	}
 }

@@ -17,26 +17,70 @@ import (
 var ErrLocked = errors.New("another benchctl is at work on this host")
 
 // Lock makes this process the one writer of the host (flock(2)), or says who
-// is. The lock ends with the process, however that ends. Whoever can open the
-// file can lock it, so it is root's alone.
+// is. The lock ends with the process, however that ends.
 func (m *Machine) Lock(_ context.Context, verb string) (release func(), err error) {
-	path := m.at(filepath.Join(runDir, "lock"))
-	if err := makeAll(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("cannot lock the host: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err == nil {
-		err = f.Chmod(0o600) // one that an earlier version made
-	}
+	f, err := m.openLock("lock")
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the host: %w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
-		holder, _ := io.ReadAll(io.LimitReader(f, 256))
-		return nil, fmt.Errorf("%w: %s; wait for it to end, or end it", ErrLocked, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("%w: %s; wait for it to end, or end it", ErrLocked, holder(f))
 	}
-	_ = f.Truncate(0)
-	_, _ = fmt.Fprintf(f, "benchctl %s, process %d, since %s\n", verb, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	sign(f, "benchctl "+verb)
 	return func() { f.Close() }, nil
+}
+
+// Bounds of waiting for what takes another process a moment.
+const (
+	maxExclusive   = 20 * time.Second
+	exclusivePause = 10 * time.Millisecond
+)
+
+// Exclusive waits until no other process holds the same name.
+func (m *Machine) Exclusive(name string) (release func(), err error) {
+	f, err := m.openLock(name + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the %s: %w", name, err)
+	}
+	for begun := time.Now(); ; time.Sleep(exclusivePause) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			sign(f, filepath.Base(os.Args[0]))
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Since(begun) > maxExclusive {
+			defer f.Close()
+			return nil, fmt.Errorf("cannot lock the %s: %w; held by %s: wait for it to end, or end it", name, err, holder(f))
+		}
+	}
+}
+
+// openLock opens a lock's file. Whoever can open it can lock it, so it is
+// root's alone.
+func (m *Machine) openLock(name string) (*os.File, error) {
+	path := m.at(filepath.Join(runDir, name))
+	if err := makeAll(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Chmod(0o600); err != nil { // one that an earlier version made
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// sign says in a lock's file who has it.
+func sign(f *os.File, who string) {
+	_ = f.Truncate(0)
+	_, _ = fmt.Fprintf(f, "%s, process %d, since %s\n", who, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+}
+
+func holder(f *os.File) string {
+	text, _ := io.ReadAll(io.LimitReader(f, 256))
+	return strings.TrimSpace(string(text))
 }

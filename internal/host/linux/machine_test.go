@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +120,42 @@ func TestLockNamesItsHolder(t *testing.T) {
 	again()
 	// Whoever may open the file may lock it, and keep benchctl from its work.
 	if info, err := m.Lstat("/run/benchctl/lock"); err != nil || info.Mode != 0o600 {
+		t.Errorf("%v, %v", info.Mode, err)
+	}
+}
+
+func TestExclusiveWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir() // one machine, and several processes' view of it
+	var inside, most, turns atomic.Int32
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			m := &Machine{Root: root}
+			for range 25 {
+				release, err := m.Exclusive("knobs")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				most.Store(max(most.Load(), inside.Add(1)))
+				turns.Add(1)
+				inside.Add(-1)
+				release()
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 || turns.Load() != 100 {
+		t.Errorf("%d at once, %d turns", most.Load(), turns.Load())
+	}
+	m := &Machine{Root: root}
+	release, err := m.Exclusive("other things") // another name is another matter
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if info, err := m.Lstat("/run/benchctl/knobs.lock"); err != nil || info.Mode != 0o600 {
 		t.Errorf("%v, %v", info.Mode, err)
 	}
 }

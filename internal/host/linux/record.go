@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -14,14 +13,13 @@ import (
 // Record swaps a file's contents whole without waiting for the disk.
 func (m *Machine) Record(path string, data []byte, perm host.Perm) error {
 	m.before("record", path)
-	dir, name := filepath.Split(m.at(path))
-	tmp := filepath.Join(dir, "."+name+".benchctl-new")
-	err := writeNew(tmp, data, perm, false)
-	if err == nil {
-		err = os.Rename(tmp, m.at(path))
-	}
+	lock, err := beside(m.at(path), data, perm, false)
 	if err != nil {
-		os.Remove(tmp)
+		return fmt.Errorf("cannot write %s: %w", path, bare(err))
+	}
+	defer lock.Close()
+	if err := os.Rename(lock.Name(), m.at(path)); err != nil {
+		os.Remove(lock.Name())
 		return fmt.Errorf("cannot write %s: %w", path, bare(err))
 	}
 	return nil

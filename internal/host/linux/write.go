@@ -12,46 +12,20 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
 
-// Replace swaps a file's contents whole. The temporary file has a fixed name,
-// so that one left by a kill is found and replaced by the next try.
+// Replace swaps a file's contents whole.
 func (m *Machine) Replace(path string, data []byte, perm host.Perm) error {
 	m.before("replace", path)
-	dir, name := filepath.Split(m.at(path))
-	tmp := filepath.Join(dir, "."+name+".benchctl-new")
-	if err := writeNew(tmp, data, perm, true); err != nil {
-		os.Remove(tmp)
+	lock, err := beside(m.at(path), data, perm, true)
+	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, bare(err))
 	}
+	defer lock.Close()
 	m.before("rename", path)
-	if err := os.Rename(tmp, m.at(path)); err != nil {
-		os.Remove(tmp)
+	if err := os.Rename(lock.Name(), m.at(path)); err != nil {
+		os.Remove(lock.Name())
 		return fmt.Errorf("cannot replace %s: %w", path, bare(err))
 	}
-	return syncDir(dir)
-}
-
-// writeNew never follows what somebody put in its way, be it a directory: the
-// file is new, or there is an error. Synced, it is on the disk when this returns.
-func writeNew(path string, data []byte, perm host.Perm, synced bool) error {
-	if err := os.RemoveAll(path); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	// The owner first: chown clears set-id bits, and nobody may read early.
-	if err := f.Chown(perm.UID, perm.GID); err != nil {
-		return err
-	}
-	if err := f.Chmod(perm.Mode); err != nil || !synced {
-		return err
-	}
-	return f.Sync()
+	return syncDir(filepath.Dir(m.at(path)))
 }
 
 // syncDir makes a rename in a directory last through a power cut.
@@ -151,19 +125,17 @@ func refuseHardLink(f *os.File) error {
 // Symlink makes path a link to target, replacing a link atomically.
 func (m *Machine) Symlink(target, path string) error {
 	m.before("symlink", path)
-	dir, name := filepath.Split(m.at(path))
-	tmp := filepath.Join(dir, "."+name+".benchctl-new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	at := m.at(path)
+	sweepBeside(at)
+	tmp := besideName(at)
 	if err := os.Symlink(target, tmp); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, m.at(path)); err != nil {
+	if err := os.Rename(tmp, at); err != nil {
 		os.Remove(tmp)
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(at))
 }
 
 // Rename moves a file or directory and makes that last.
