@@ -13,8 +13,8 @@ func newReady(e *env, _ *flags) *cobra.Command {
 		Short: "Set and verify the knobs before the runner's service starts",
 		Long: `Set every knob that the last apply compiled into ` + expect.Kept + `,
 wait a bounded time for drivers that are still loading, and verify. The runner's
-unit runs this before each start, and does not start when it fails. It takes no
-lock and talks to nobody.`,
+unit runs this before each start, and does not start when it fails. It waits
+for no apply and talks to nobody.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needRoot("set the knobs"); err != nil {

@@ -99,6 +99,11 @@ func (k Knob) Offers(r host.Reader, file string) ([]string, error) {
 
 // Set writes each file that differs, its original kept first.
 func (k Knob) Set(h host.Host) error {
+	release, err := originals.Guard(h)
+	if err != nil {
+		return err
+	}
+	defer release()
 	settings, err := k.Settings(h)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ const (
 
 // Ready makes the host what [Kept] says and verifies it, before the runner can
 // take a job. An error means that the runner must not start. It needs root,
-// takes no lock, talks to nobody, and is harmless when repeated.
+// waits for no apply, talks to nobody, and is harmless when repeated.
 func Ready(ctx context.Context, h host.Host) error {
 	e, err := Load(h, Kept)
 	if err != nil {
