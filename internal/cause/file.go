@@ -30,12 +30,11 @@ func (f *Finder) file(kind string, c reconcile.Change, since time.Time) string {
 // fileOf is the file that a change is about, "" when it is about none.
 func (f *Finder) fileOf(kind string, c reconcile.Change) string {
 	first, _, _ := strings.Cut(c.Field, " ")
-	have, _, _ := strings.Cut(c.Have, " ")
 	switch {
 	case strings.HasPrefix(first, "/"):
 		return path.Clean(first)
-	case strings.HasPrefix(have, "/"):
-		return path.Clean(have)
+	case c.Field == "drop-in":
+		return path.Clean(c.Have)
 	case kind == "user":
 		return accountFiles[c.Field]
 	case kind == "service" && strings.HasPrefix(c.Field, "["):

@@ -18,13 +18,17 @@ type Run struct {
 	Online  *bool // whether GitHub said that the runner is online; nil when it did not say
 }
 
-// Record adds a run to the notes and returns them as they now are, whether or
-// not all of it could be written. Nothing waits for the disk.
+// Record adds a run to the notes, fills into its report how often it corrected
+// what, and returns the notes as they now are, whether or not all of them could
+// be written. Nothing waits for the disk.
 func Record(h host.Host, run Run) (*Book, error) {
 	b := Load(h)
+	specs := map[string]bool{}
+	b.speakOf(specs)
 	b.add(run)
+	b.speakOf(specs)
 	w := b.begin(h, run.Ended)
-	w.specs(b, run)
+	w.specs(specs, run)
 	w.json(Marks, b)
 	if !run.Partial {
 		w.json(LastRun, run.Report)
@@ -75,12 +79,16 @@ func (b *Book) add(run Run) {
 		b.count(run.Report.Results)
 		b.Online = run.Online
 	}
-	for _, o := range run.Report.Results {
-		b.mark(o, run, now)
+	for i := range run.Report.Results {
+		b.mark(&run.Report.Results[i], run, now)
 	}
-	if run.Report.Summary[reconcile.Deferred] > 0 {
+	switch {
+	case run.Report.Summary[reconcile.Deferred] > 0:
 		b.put(now, true)
-	} else {
+	case run.Report.Verb == "apply" || run.Report.Summary[reconcile.Pending] == 0:
+		// Not by a look that found something to change: between two jobs of a
+		// queue that is never empty there is time for one, and the deferral would
+		// begin anew with each.
 		b.DeferredSince = time.Time{}
 	}
 	switch {
@@ -100,7 +108,7 @@ func (b *Book) add(run Run) {
 
 // mark notes what came of one resource. What was found in step was so when the
 // run began to look, at the earliest; what was changed is so since it ended.
-func (b *Book) mark(o reconcile.Outcome, run Run, now time.Time) {
+func (b *Book) mark(o *reconcile.Outcome, run Run, now time.Time) {
 	m := b.Resources[o.ID.String()]
 	m.Corrected = lately(m.Corrected, now)
 	switch o.Status {
@@ -114,6 +122,9 @@ func (b *Book) mark(o reconcile.Outcome, run Run, now time.Time) {
 		}
 	}
 	b.Resources[o.ID.String()] = m
+	if o.Drifted() {
+		o.Corrected = len(m.Corrected)
+	}
 }
 
 // keepOnly drops what the spec no longer has.

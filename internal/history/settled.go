@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
-	"slices"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -30,19 +29,22 @@ func settled(r host.Reader) map[string]string {
 	return texts
 }
 
-// specs keeps the texts that marks speak of, and no other. It goes before the
-// marks, so that none of them ever speaks of a text that is not there.
-func (w *writer) specs(b *Book, run Run) {
+// specs keeps the texts that marks speak of, those on the disk and those about
+// to be written, and no other. It goes before the marks, so that none of them
+// ever speaks of a text that is not there.
+func (w *writer) specs(spokenOf map[string]bool, run Run) {
 	was := settled(w.h)
 	now := maps.Clone(was)
 	now[run.Report.Spec.SHA256] = string(run.Spec)
-	maps.DeleteFunc(now, func(digest, _ string) bool { return !b.speaksOf(digest) })
+	maps.DeleteFunc(now, func(digest, _ string) bool { return !spokenOf[digest] })
 	if !maps.Equal(was, now) {
 		w.json(Settled, now)
 	}
 }
 
-// speaksOf reports whether a resource was last in step under a spec.
-func (b *Book) speaksOf(digest string) bool {
-	return slices.ContainsFunc(b.Kept(), func(id string) bool { return b.Resources[id].Spec == digest })
+// speakOf adds the digests of the specs under which resources were last in step.
+func (b *Book) speakOf(digests map[string]bool) {
+	for _, m := range b.Resources {
+		digests[m.Spec] = true
+	}
 }
