@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -27,7 +28,8 @@ type applyFlags struct {
 }
 
 func newApply(e *env, f *flags) *cobra.Command {
-	a := applyFlags{applying: true, attended: true}
+	a := applyFlags{applying: true}
+	var unattended bool
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make this host what the spec says",
@@ -35,20 +37,32 @@ func newApply(e *env, f *flags) *cobra.Command {
 differs, and look again. While a job runs nothing is touched (exit code 3).
 A second apply changes nothing.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return apply(cmd.Context(), e, f, a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.attended = !unattended
+			return apply(cmd.Context(), e, f, a)
+		},
 	}
 	fs := cmd.Flags()
+	fs.BoolVar(&unattended, "unattended", false, "nobody is at hand: as the agent's unit runs it")
+	_ = fs.MarkHidden("unattended")
 	fs.BoolVar(&a.yes, "yes", false, "do not ask before a re-registration or a stopped service")
 	fs.BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")
 	fs.BoolVar(&a.allowUpgrades, "allow-upgrades", false, "let apt upgrade, downgrade or remove other packages")
 	fs.BoolVar(&a.trustOnFirstUse, "trust-on-first-use", false, "accept and record the digest of a file that nobody vouches for")
 	fs.BoolVar(&a.verify, "verify", false, "check the digest of every file of the runner, not only its dates")
 	fs.BoolVar(&a.takeOver, "take-over", false, "take a runner of the same name over from another host")
+	for _, wish := range []string{"wait", "allow-upgrades", "trust-on-first-use", "take-over"} {
+		cmd.MarkFlagsMutuallyExclusive("unattended", wish) // that is for a person to decide
+	}
 	return cmd
 }
 
 func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
-	s, err := load(e, f.file)
+	read := load
+	if !a.attended {
+		read = loadKept
+	}
+	s, err := read(e, f.file)
 	if err != nil {
 		return err
 	}
@@ -61,6 +75,9 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	}
 	defer w.close()
 	release, err := e.machine.Lock(ctx, "apply")
+	if errors.Is(err, linux.ErrLocked) && !a.attended {
+		return deferred(e, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,7 +146,7 @@ var errDeclined = errors.New("nothing was changed, as you said")
 // confirm shows the diff on a terminal and asks once, if it holds something
 // that cannot be taken back or that stops the service.
 func confirm(ctx context.Context, e *env, f *flags, a applyFlags, w *wired) (bool, error) {
-	if a.yes || !isTerminal(e.stdin) || !isTerminal(e.stdout) {
+	if a.yes || !a.attended || !isTerminal(e.stdin) || !isTerminal(e.stdout) {
 		return true, nil
 	}
 	report := w.diff(ctx)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/SKaiNET-developers/benchctl/internal/agent"
+	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -20,6 +22,16 @@ func load(e *env, file string) (*spec.Spec, error) {
 		return nil, err
 	}
 	return spec.Load(file, src)
+}
+
+// loadKept is load where nobody is at hand: a spec with problems is reported,
+// and gives way to the last good one.
+func loadKept(e *env, file string) (*spec.Spec, error) {
+	s, fault, err := agent.LoadKept(e.machine, file)
+	if fault != nil {
+		journal.New(e.stderr).Say(journal.Error, nil, "the last good spec stays in force, since %s has problems:\n%v", file, fault)
+	}
+	return s, err
 }
 
 func readSpec(e *env, file string) ([]byte, error) {

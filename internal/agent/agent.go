@@ -49,9 +49,9 @@ type Agent struct {
 	Paused func() error
 	// Defer keeps that a pass was put off, and returns since when jobs put
 	// passes off; the zero time when they do not.
-	Defer func(why error, job bool) (since time.Time)
-	// Deferred reports whether the last apply was put off.
-	Deferred func() bool
+	Defer func(s *spec.Spec, why error, job bool) (since time.Time)
+	// Deferred reports whether the correction that began at a time was put off.
+	Deferred func(began time.Time) bool
 	// Watch calls changed whenever the spec's file was written.
 	Watch func(changed func()) (*Watcher, error)
 	// Notify tells systemd of a state, as in sd_notify(3).

@@ -72,7 +72,7 @@ func newRig(t *testing.T, text string) *rig {
 		File: specFile, Host: r.m, Log: journal.New(r), Clock: r,
 		Jobs: func(*spec.Spec) Jobs { return r }, Look: r.look, Correct: r.correct,
 		Paused: func() error { r.mu.Lock(); defer r.mu.Unlock(); return r.paused },
-		Defer:  r.put, Deferred: func() bool { return r.late }, Notify: r.notify,
+		Defer:  r.put, Deferred: func(time.Time) bool { return r.late }, Notify: r.notify,
 		Watch:    func(changed func()) (*Watcher, error) { return Watch(r.m.Path(specFile), changed) },
 		Stale:    func() string { r.mu.Lock(); defer r.mu.Unlock(); return r.stale },
 		Validate: func(context.Context) error { return r.unable },
@@ -182,7 +182,7 @@ func (r *rig) correct(context.Context) error {
 	return r.apply()
 }
 
-func (r *rig) put(why error, job bool) time.Time {
+func (r *rig) put(_ *spec.Spec, why error, job bool) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.putOff = append(r.putOff, why.Error())
@@ -261,7 +261,7 @@ func TestCorrection(t *testing.T) {
 		"a look that fails":       {lookErr: errors.New("cannot look at the host"), status: "the last pass failed", says: "cannot look"},
 		"a correction that fails": {seen: Seen{Code: 2, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "correcting failed: see journalctl -u benchctl-apply", says: "ended as failed; see: journalctl"},
 		"one that takes too long": {seen: Seen{Code: 2, Summary: pending}, applyErr: context.DeadlineExceeded, corrects: 1, status: "benchctl-apply.service is still at work", says: "for 2h0m0s"},
-		"one that is put off":     {seen: Seen{Code: 2, Summary: pending}, late: true, corrects: 1, status: "deferred", says: "found the host busy"},
+		"one that is put off":     {seen: Seen{Code: 2, Summary: pending}, late: true, corrects: 1, status: "deferred", says: "was put off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

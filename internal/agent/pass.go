@@ -28,7 +28,7 @@ func (a *Agent) pass(ctx context.Context) {
 	a.watchdog(mostLook)
 	defer a.watchdog(0)
 	if err := a.Paused(); err != nil {
-		a.Defer(err, false)
+		a.Defer(a.good, err, false)
 		a.become("paused", journal.Info, "deferred: %v", err)
 		return
 	}
@@ -62,7 +62,7 @@ func (a *Agent) busy(ctx context.Context, jobs Jobs, why error) {
 	if ctx.Err() != nil {
 		return
 	}
-	since := a.Defer(why, true)
+	since := a.Defer(a.good, why, true)
 	a.become("deferred", journal.Info, "deferred: %v", why)
 	a.await(ctx, jobs)
 	if s := a.good.Schedule; s != nil && !since.IsZero() && a.Clock.Now().Sub(since) >= s.MaxDefer {
@@ -112,6 +112,7 @@ func (a *Agent) correct(ctx context.Context, jobs Jobs) {
 	a.Notify("STATUS=" + ApplyUnit + " is at work")
 	bound, cancel := context.WithTimeout(ctx, mostApply)
 	defer cancel()
+	began := a.Clock.Now()
 	err := a.Correct(bound)
 	switch {
 	case ctx.Err() != nil:
@@ -119,8 +120,8 @@ func (a *Agent) correct(ctx context.Context, jobs Jobs) {
 		a.become(ApplyUnit+" is still at work", journal.Warning, "%s has been at work for %s; the next pass waits for it again", ApplyUnit, mostApply)
 	case err != nil:
 		a.become("correcting failed: see journalctl -u "+ApplyUnit, journal.Error, "%v; see: journalctl -u %s", err, ApplyUnit)
-	case a.Deferred():
-		a.become("deferred", journal.Info, "deferred: %s found the host busy", ApplyUnit)
+	case a.Deferred(began):
+		a.become("deferred", journal.Info, "deferred: %s was put off; see journalctl -u %[1]s", ApplyUnit)
 		if jobs.Idle(ctx) != nil {
 			a.await(ctx, jobs)
 		}

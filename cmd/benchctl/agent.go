@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/SKaiNET-developers/benchctl/internal/agent"
+	"github.com/SKaiNET-developers/benchctl/internal/history"
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/internal/journal"
+	"github.com/SKaiNET-developers/benchctl/internal/pause"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// agentUnit is the file of the unit that the agent runs in.
+const agentUnit = "/etc/systemd/system/benchctl.service"
+
+func newAgent(e *env, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "agent",
+		Short: "Keep this host in step, by the spec's schedule",
+		Long: `Keep this host in step: a pass at once and then by the spec's schedule. A pass
+only looks; what has to change is changed by ` + agent.ApplyUnit + `, and never
+while a job runs. With a schedule in the spec, apply installs the agent as a
+service; nobody has to type this.
+
+A changed spec, and SIGHUP, make it read the spec again. One with problems is
+reported, and the last good one stays in force.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), e, f) },
+	}
+}
+
+func runAgent(ctx context.Context, e *env, f *flags) error {
+	if err := needRoot("run the agent"); err != nil {
+		return err
+	}
+	if f.file == "-" {
+		return errors.New("cannot run the agent with a spec from standard input: it reads the spec at every pass; put it in a file, and name that with -f")
+	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	release, err := e.machine.LockAgent()
+	if err != nil {
+		return err
+	}
+	defer release()
+	a, err := newAgentOf(e, f)
+	if err != nil {
+		return err
+	}
+	frugal()
+	return a.Run(ctx, reload)
+}
+
+// frugal keeps the agent's process as small as it can be. It makes garbage only
+// when the spec changes, which is freed then; without this, the runtime would
+// wake up every two minutes to collect nothing.
+func frugal() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(12 << 20)
+}
+
+// newAgentOf puts an agent together.
+func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
+	file, err := filepath.Abs(f.file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot run the agent: %w", err)
+	}
+	clock, err := agent.NewWallClock()
+	if err != nil {
+		return nil, err
+	}
+	binary := self()
+	look := agent.Child{Argv: []string{binary, "pass", "-o", "json", "-f", file}, Env: agent.ChildEnv(e.getenv), Stderr: e.stderr}
+	if f.offline {
+		look.Argv = append(look.Argv, "--offline")
+	}
+	check := agent.Child{Argv: []string{binary, "validate", "-f", file}, Env: look.Env}
+	return &agent.Agent{
+		File: file, Host: e.machine, Log: journal.New(e.stderr), Clock: clock,
+		Jobs: func(s *spec.Spec) agent.Jobs { return jobs.New(nil, resources.Runner(e.machine, s)) },
+		Look: look.Look,
+		Correct: func(ctx context.Context) error {
+			defer e.machine.Close() // or systemd would wake us with each of its signals
+			return e.machine.Systemd().Start(ctx, agent.ApplyUnit)
+		},
+		Paused:   func() error { return paused(e) },
+		Defer:    func(s *spec.Spec, why error, job bool) time.Time { return putOff(e, s, why, job) },
+		Deferred: func(began time.Time) bool { return wasPutOff(e, began) },
+		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(file, changed) },
+		Notify:   func(state string) { _, _ = daemon.SdNotify(false, state) },
+		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv)).Stale,
+		Validate: check.Succeeds,
+	}, nil
+}
+
+// paused says that somebody keeps benchctl's hands off this host, nil when
+// nobody does.
+func paused(e *env) error {
+	p, err := pause.Load(e.machine, time.Now())
+	if err != nil || p == nil {
+		return err
+	}
+	return fmt.Errorf("%s; %s", p, pause.Next)
+}
+
+// putOff keeps that a pass was put off, and since when jobs have been doing
+// that.
+func putOff(e *env, s *spec.Spec, why error, job bool) time.Time {
+	book, err := history.Defer(e.machine, history.Deferral{At: time.Now(), Verb: "pass", Why: why.Error(), Job: job})
+	remembered(e, journal.New(e.stderr), s, book, err)
+	return book.DeferredSince
+}
+
+// wasPutOff reports whether the apply that began at a time, at the earliest,
+// changed nothing, because a job came first, or another benchctl, or a pause.
+func wasPutOff(e *env, began time.Time) bool {
+	last := history.Load(e.machine).LastPass
+	return last == nil || last.Verb != "apply" || last.At.Before(began) || last.Exit == reconcile.ExitDeferred
+}
