@@ -24,6 +24,11 @@ type Reader interface {
 	// dir, only a regular file of at most MaxHostile bytes is accepted, and
 	// opening never blocks. name is a path relative to dir.
 	ReadBelow(dir, name string) ([]byte, error)
+	// ListBelow returns what is in the directory dir/name, sorted by name, and
+	// MeasureBelow what the file or directory dir/name holds in all. Both take
+	// it for hostile input, as ReadBelow does: no link is followed below dir.
+	ListBelow(dir, name string) ([]Entry, error)
+	MeasureBelow(ctx context.Context, dir, name string) (Tree, error)
 	Lstat(path string) (Info, error)
 	Readlink(path string) (string, error)
 	// ReadDir returns the names in a directory, sorted.
@@ -41,6 +46,9 @@ type Reader interface {
 	// Journal returns the messages of one invocation of a unit, oldest
 	// first, at most the last max of them.
 	Journal(ctx context.Context, unit, invocation string, max int) ([]string, error)
+	// Processes returns the processes of the machine, but not the kernel's own
+	// threads, sorted by PID.
+	Processes() ([]Process, error)
 	Hostname() string
 }
 
@@ -79,6 +87,13 @@ type Host interface {
 	// is not there is no error.
 	Remove(path string) error
 	RemoveAll(path string) error
+	// RemoveBelow deletes the file or tree dir/name as hostile input: no link is
+	// followed below dir, and no other file system is entered. A directory goes
+	// whole, by a rename to a name with GonePrefix, and is deleted then.
+	RemoveBelow(ctx context.Context, dir, name string) error
+	// End ends processes: with SIGTERM, and after grace with SIGKILL. Another
+	// process that got a PID meanwhile is left alone.
+	End(ctx context.Context, grace time.Duration, processes ...Process) error
 	// Fetch returns the whole of a small file from an http or https URL or
 	// an absolute path; one of more than most bytes is an error. Without a
 	// digest that the caller knows (pinned), only what nobody else can

@@ -102,6 +102,10 @@ func (m *Machine) Lstat(path string) (host.Info, error) {
 	if err := unix.Lstat(m.at(path), &st); err != nil {
 		return host.Info{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
+	return infoOf(&st), nil
+}
+
+func infoOf(st *unix.Stat_t) host.Info {
 	mode := fileMode(st.Mode)
 	return host.Info{
 		Perm:  host.Perm{Mode: mode &^ fs.ModeType, UID: int(st.Uid), GID: int(st.Gid)},
@@ -110,7 +114,7 @@ func (m *Machine) Lstat(path string) (host.Info, error) {
 		Inode: st.Ino,
 		Mtime: time.Unix(st.Mtim.Unix()),
 		Ctime: time.Unix(st.Ctim.Unix()),
-	}, nil
+	}
 }
 
 // fileMode turns st_mode into Go's notation (inode(7)).
