@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
+	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/pause"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
@@ -103,6 +105,8 @@ func (w *wired) notPaused(e *env, f *flags, verb string) error {
 		_ = pause.Sweep(e.machine, now) // or the next writer does
 		return nil
 	}
+	book, lost := history.Defer(e.machine, history.Deferral{At: now, Verb: verb, Why: p.String()})
+	remembered(e, journal.New(e.stderr), w.spec, book, lost)
 	err = fmt.Errorf("%s; nothing was touched; %s", p, pause.Next)
 	if f.output == "json" {
 		if err := printJSON(e, w.deferred(verb, err)); err != nil {

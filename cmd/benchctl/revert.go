@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/SKaiNET-developers/benchctl/internal/expect"
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
@@ -64,11 +65,24 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	if err != nil {
 		return err
 	}
+	if err := forget(e, outcomes); err != nil {
+		fmt.Fprintln(e.stderr, "note:", clean(err.Error()))
+	}
 	report := reconcile.NewReport("revert", e.machine.Hostname(), ref, began, time.Since(began), outcomes)
 	if err := show(e, f, report); err != nil {
 		return err
 	}
 	return exit(report.ExitCode())
+}
+
+// forget takes back that the knobs were in step: that they are not now is no
+// drift, since somebody asked for it.
+func forget(e *env, outcomes []reconcile.Outcome) error {
+	var ids []reconcile.ID
+	for _, o := range outcomes {
+		ids = append(ids, o.ID)
+	}
+	return history.Forget(e.machine, ids)
 }
 
 // toHold finds whose jobs a revert must not disturb: the runners that the host

@@ -231,6 +231,10 @@ func TestForget(t *testing.T) {
 	if err := Forget(m, []reconcile.ID{{Kind: "cpufreq"}}); err != nil {
 		t.Fatal(err)
 	}
+	wrote := len(m.Writes)
+	if err := Forget(m, []reconcile.ID{{Kind: "cpufreq"}, {Kind: "sysctl"}}); err != nil || len(m.Writes) != wrote {
+		t.Errorf("nothing was to be forgotten, and it wrote %q: %v", m.Writes[wrote:], err)
+	}
 	b := Load(m)
 	if got := b.Resources["cpufreq"]; !got.InStep.IsZero() || got.Corrections != 1 || b.Resources["user"].InStep.IsZero() || !b.InStepSince.IsZero() {
 		t.Errorf("%+v", b)

@@ -60,10 +60,15 @@ func Defer(h host.Host, d Deferral) (*Book, error) {
 // now wants them otherwise: what differs next is no drift.
 func Forget(h host.Host, ids []reconcile.ID) error {
 	b := Load(h)
+	forgot := false
 	for _, id := range ids {
-		m := b.Resources[id.String()]
-		m.InStep, m.Spec, m.Build = time.Time{}, "", ""
-		b.Resources[id.String()] = m
+		if m := b.Resources[id.String()]; !m.InStep.IsZero() {
+			m.InStep, m.Spec, m.Build = time.Time{}, "", ""
+			b.Resources[id.String()], forgot = m, true
+		}
+	}
+	if !forgot {
+		return nil
 	}
 	b.InStepSince = time.Time{}
 	w := b.begin(h, time.Now())
