@@ -14,7 +14,7 @@ import (
 
 // conclude keeps and tells what a pass or an apply came to. What goes wrong with
 // that is said, and does not change what the run came to.
-func conclude(_ context.Context, e *env, w *wired, r *reconcile.Report, a applyFlags) {
+func conclude(ctx context.Context, e *env, w *wired, r *reconcile.Report, a applyFlags) {
 	log := journal.New(e.stderr)
 	book, err := history.Record(w.machine, history.Run{
 		Report: r, Spec: w.spec.Text, Build: buildName(), Partial: w.partial, Ended: time.Now(), Online: w.online(r),
@@ -24,6 +24,7 @@ func conclude(_ context.Context, e *env, w *wired, r *reconcile.Report, a applyF
 	if !a.attended {
 		say(log, r)
 	}
+	w.tell(ctx, e, log, r, a)
 }
 
 // remembered says what of benchctl's notes was damaged or could not be written,
