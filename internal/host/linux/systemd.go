@@ -22,6 +22,9 @@ func (m *Machine) systemd() (*sd.Conn, error) {
 	if m.bus.conn != nil && m.bus.conn.Connected() {
 		return m.bus.conn, nil
 	}
+	if m.rooted() != "" {
+		return nil, fmt.Errorf("%w (%s is a tree of files)", ErrNoSystemd, m.Root)
+	}
 	conn, err := sd.NewWithContext(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("%w (%v)", ErrNoSystemd, err)
@@ -100,21 +103,53 @@ func said(err error) error {
 // job queues a job and returns how to wait for it.
 func (s *manager) job(op, unit string, queue func(*sd.Conn, chan<- string) (int, error)) (func(context.Context) error, error) {
 	done := make(chan string, 1) // go-systemd's dispatcher must never wait for us
+	var conn *sd.Conn
 	err := s.call(op, unit, func(c *sd.Conn) error {
+		conn = c
 		_, err := queue(c, done)
 		return err
 	})
 	return func(ctx context.Context) error {
+		hear := time.NewTicker(time.Second)
+		defer hear.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("systemd has not finished to %s %s: %w", op, unit, ctx.Err())
+			case result := <-done:
+				if result != "done" && result != "skipped" {
+					return fmt.Errorf("cannot %s %s: the job of systemd ended as %q", op, unit, result)
+				}
+				return nil
+			case <-hear.C:
+				if !conn.Connected() {
+					return s.lookFor(ctx, op, unit)
+				}
+			}
+		}
+	}, err
+}
+
+// lookFor waits for the end of a job that can no longer be heard of, because
+// the bus was restarted: what the unit has become says how it ended.
+func (s *manager) lookFor(ctx context.Context, op, unit string) error {
+	for {
+		u, err := (*Machine)(s).Unit(ctx, unit)
+		switch {
+		case err != nil || u.ActiveState == "activating" || u.ActiveState == "deactivating":
+		case op == "stop" && u.ActiveState != "active", op == "start" && u.ActiveState == "active":
+			return nil
+		case op == "start" && u.ActiveState == "inactive" && u.Result == "success":
+			return nil
+		case op == "start":
+			return fmt.Errorf("cannot %s %s: the unit is %s, with the result %q", op, unit, u.ActiveState, u.Result)
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("systemd has not finished to %s %s: %w", op, unit, ctx.Err())
-		case result := <-done:
-			if result != "done" && result != "skipped" {
-				return fmt.Errorf("cannot %s %s: the job of systemd ended as %q", op, unit, result)
-			}
-			return nil
+		case <-time.After(time.Second):
 		}
-	}, err
+	}
 }
 
 func (s *manager) Start(ctx context.Context, unit string) error {
