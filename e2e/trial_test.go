@@ -22,20 +22,20 @@ import (
 // A trial is a number of jobs at random times against applies that always have
 // something to change, and what came of it.
 type trial struct {
-	seed             uint64
-	jobs             int
-	env              []string                    // of benchctl
-	enough           func(standin.JobState) bool // ends the trial early
-	held, stopped    int
-	deferred         int
-	changes          []step
-	ended            []standin.JobState
-	lost, overlapped []string
+	seed          uint64
+	jobs          int
+	env           []string                    // of benchctl
+	enough        func(standin.JobState) bool // ends the trial early
+	held, stopped int
+	deferred      int
+	changes       []step
+	ended         []standin.JobState
+	lost, met     []string
 }
 
 func (n *trial) String() string {
-	return fmt.Sprintf("seed %d: %d jobs; %d applies held the Listener, %d stopped it, %d were deferred; %d changes of the host; %d jobs lost, %d overlaps",
-		n.seed, len(n.ended), n.held, n.stopped, n.deferred, len(n.changes), len(n.lost), len(n.overlapped))
+	return fmt.Sprintf("seed %d: %d jobs; %d applies held the Listener, %d stopped it, %d were deferred; %d changes of the host; %d jobs lost, %d met a change",
+		n.seed, len(n.ended), n.held, n.stopped, n.deferred, len(n.changes), len(n.lost), len(n.met))
 }
 
 // run has it all happen on a host that was applied once.
@@ -95,11 +95,7 @@ func (n *trial) apply(w *world, i int, random *rand.Rand) {
 	if random.IntN(5) < 2 {
 		w.spec(trialSpec(i))
 	}
-	verb := applyYes
-	if random.IntN(2) == 0 {
-		verb = []string{"apply", "--yes", "--wait"}
-	}
-	r, came := w.try(0, verb, append(n.env, "BENCHCTL_PAUSE=25ms")...)
+	r, came := w.try(0, applyYes, append(n.env, "BENCHCTL_PAUSE=25ms")...)
 	n.changes = append(n.changes, came...)
 	stops := slices.ContainsFunc(came, func(s step) bool { return s.op == "stop" })
 	switch {
@@ -116,17 +112,7 @@ func (n *trial) apply(w *world, i int, random *rand.Rand) {
 
 // judge holds the timeline of the jobs against that of the changes.
 func (n *trial) judge() {
-	for _, j := range n.ended {
-		if j.Lost != "" || j.Result != "Succeeded" {
-			n.lost = append(n.lost, fmt.Sprintf("%s: %s %s", j.Name, j.Result, j.Lost))
-		}
-		for _, s := range n.changes {
-			if s.at.After(j.Acquired) && s.at.Before(j.Ended) {
-				n.overlapped = append(n.overlapped, fmt.Sprintf("%v at %v, %v after %s was acquired and %v before it ended",
-					s, s.at.Format(time.TimeOnly), s.at.Sub(j.Acquired), j.Name, j.Ended.Sub(s.at)))
-			}
-		}
-	}
+	n.lost, n.met = lost(n.ended), met(n.ended, instants(n.changes))
 }
 
 // trialWorld is a host in step, and the seed that the environment asks for.
@@ -149,8 +135,8 @@ func TestNoJobMeetsAChange(t *testing.T) {
 	n := trial{seed: seed, jobs: 250}
 	n.run(w)
 	t.Log(&n)
-	if n.lost != nil || n.overlapped != nil {
-		t.Errorf("lost: %q\noverlapped: %q", n.lost, n.overlapped)
+	if n.lost != nil || n.met != nil {
+		t.Errorf("lost: %q\nmet a change: %q", n.lost, n.met)
 	}
 	const enough = 5
 	if n.held < enough || n.stopped < enough || n.deferred < enough || len(n.ended) != n.jobs {

@@ -54,11 +54,15 @@ func die() {
 }
 
 // newKeeper keeps the runner's jobs undisturbed, or with BENCHCTL_NO_HOLD only
-// looks before it acts, to show that looking is not enough.
+// looks before it acts, and with BENCHCTL_BLIND only looks for Workers, to show
+// that this is not enough.
 func newKeeper(h host.Host, r jobs.Runner) *jobs.Keeper {
 	k := jobs.New(h, r)
 	if os.Getenv("BENCHCTL_NO_HOLD") != "" {
 		k.Loosen()
+	}
+	if os.Getenv("BENCHCTL_BLIND") != "" {
+		k.Blind()
 	}
 	return k
 }
