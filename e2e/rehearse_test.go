@@ -123,7 +123,7 @@ func leavesNoTrace(t *testing.T) (check func(r *rehearsal)) {
 			}
 		}
 		// With their control groups, all of its processes are gone.
-		for _, pattern := range []string{"/sys/fs/cgroup/benchctl-lab-%d-*", "/sys/fs/cgroup/*/benchctl-lab-%d-*"} {
+		for _, pattern := range []string{"/sys/fs/cgroup/benchctl-lab-%d-*", "/sys/fs/cgroup/*/benchctl-lab-%d-*", "/run/benchctl-lab-%d-*"} {
 			if left, _ := filepath.Glob(fmt.Sprintf(pattern, r.Process.Pid)); len(left) > 0 {
 				t.Errorf("left: %q", left)
 			}
@@ -141,7 +141,7 @@ func traces(t *testing.T) map[string]string {
 	for line := range strings.Lines(string(mounts)) {
 		all["mount "+strings.Fields(line)[4]] = ""
 	}
-	for _, pattern := range []string{"/var/tmp/benchctl-rehearsal-*", "/run/benchctl-lab/*", "/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
+	for _, pattern := range []string{"/var/tmp/benchctl-rehearsal-*", "/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
 		found, _ := filepath.Glob(pattern)
 		for _, path := range found {
 			all[path] = ""

@@ -16,10 +16,6 @@ import (
 	"time"
 )
 
-// stage is where a cell mounts what it needs. Every cell uses the same path,
-// for each sees only its own mounts there.
-const stage = "/run/benchctl-lab"
-
 // A cell is a private mount namespace and a cgroup, held by a watcher that
 // waits for the end of a pipe. When we close the pipe, or die in whatever way,
 // the watcher kills all processes of the cgroup and removes it, and with the
@@ -28,13 +24,17 @@ type cell struct {
 	watcher *exec.Cmd
 	pipe    io.Closer
 	cgroups []string // its directory in each hierarchy; the first can kill
+	stage   string   // an empty directory, on which the cell mounts what it needs
 }
 
-// watch is the watcher's script; its arguments are the cell's cgroups.
-const watch = `echo ready; cat >/dev/null
+// watch is the watcher's script; its arguments are the cell's stage and cgroups.
+const watch = `stage=$1; shift
+echo ready; cat >/dev/null
 echo 1 >"$1/cgroup.kill"
 while grep -q "populated 1" "$1/cgroup.events"; do sleep 0.02; done
-for dir; do find "$dir" -depth -type d -exec rmdir {} \; ; done`
+for dir; do find "$dir" -depth -type d -exec rmdir {} \; ; done
+umount -l "$stage" 2>/dev/null
+rmdir "$stage"`
 
 var cells atomic.Int64
 
@@ -43,8 +43,8 @@ func newCell() (*cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cell{}
 	name := fmt.Sprintf("benchctl-lab-%d-%d", os.Getpid(), cells.Add(1))
+	c := &cell{stage: "/run/" + name}
 	for _, mount := range hierarchies {
 		dir := filepath.Join(mount, name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -52,11 +52,11 @@ func newCell() (*cell, error) {
 		}
 		c.cgroups = append(c.cgroups, dir)
 	}
-	if err := os.MkdirAll(stage, 0o755); err != nil {
+	if err := os.MkdirAll(c.stage, 0o755); err != nil {
 		return nil, err
 	}
 	if err := c.startWatcher(); err != nil {
-		for _, dir := range c.cgroups {
+		for _, dir := range append(c.cgroups, c.stage) {
 			os.Remove(dir)
 		}
 		return nil, fmt.Errorf("its watcher did not start: %w", err)
@@ -65,7 +65,7 @@ func newCell() (*cell, error) {
 }
 
 func (c *cell) startWatcher() error {
-	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", watch, "benchctl-lab"}, c.cgroups...)
+	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", watch, "benchctl-lab", c.stage}, c.cgroups...)
 	c.watcher = exec.Command("unshare", args...)
 	c.watcher.Env = environ()
 	c.watcher.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the terminal is not for it

@@ -26,7 +26,7 @@ func (m *Machine) resetCpufreq() error {
 		return nil
 	}
 	for i := range cmp.Or(m.opt.Cpufreq.Policies, 2) {
-		dir := filepath.Join(m.cell.path(stage), "cpufreq", fmt.Sprintf("policy%d", i))
+		dir := filepath.Join(m.cell.path(m.cell.stage), "cpufreq", fmt.Sprintf("policy%d", i))
 		if err := m.opt.Cpufreq.write(dir, i); err != nil {
 			return err
 		}

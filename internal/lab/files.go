@@ -15,7 +15,9 @@ import (
 // Path returns where a path of the machine's own tree is found from outside,
 // whether the machine is up or down. Links with an absolute target are not the
 // machine's there, and what it mounts itself, such as /run, is not seen.
-func (m *Machine) Path(path string) string { return m.cell.path(merged + filepath.Clean("/"+path)) }
+func (m *Machine) Path(path string) string {
+	return m.cell.path(m.cell.merged() + filepath.Clean("/"+path))
+}
 
 // Read returns a file as the machine sees it.
 func (m *Machine) Read(path string) ([]byte, error) {

@@ -152,6 +152,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if left, _ := os.ReadDir(disk); len(left) > 0 {
 		t.Errorf("on the disk there is still %v", left)
 	}
+	if left, _ := filepath.Glob(fmt.Sprintf("/run/benchctl-lab-%d-*", os.Getpid())); len(left) > 0 {
+		t.Errorf("in /run there is still %q", left)
+	}
 }
 
 // A machine must not outlive a test process that was killed: this one starts
@@ -177,8 +180,9 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 	cgroups := fmt.Sprintf("/sys/fs/cgroup*/unified/benchctl-lab-%d-*", cmd.Process.Pid)
 	gone := func() bool {
 		left, _ := filepath.Glob(cgroups)
+		stages, _ := filepath.Glob(fmt.Sprintf("/run/benchctl-lab-%d-*", cmd.Process.Pid))
 		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-		return err != nil && left == nil
+		return err != nil && left == nil && stages == nil
 	}
 	for start := time.Now(); !gone(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(start) > 10*time.Second {

@@ -61,13 +61,13 @@ func (m *Machine) unified() string {
 }
 
 func (m *Machine) nspawnArgs() []string {
-	args := []string{"-q", "-D", merged, "--register=no", "--keep-unit", "-M", m.opt.Hostname, "--hostname=" + m.opt.Hostname,
+	args := []string{"-q", "-D", m.cell.merged(), "--register=no", "--keep-unit", "-M", m.opt.Hostname, "--hostname=" + m.opt.Hostname,
 		"-b", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--system-call-filter=perf_event_open"}
 	for from, to := range m.opt.Binds {
 		args = append(args, "--bind="+from+":"+to)
 	}
 	if m.opt.Cpufreq != nil {
-		args = append(args, "--bind="+stage+"/cpufreq:"+cpufreqDir)
+		args = append(args, "--bind="+m.cell.stage+"/cpufreq:"+cpufreqDir)
 	}
 	if m.opt.Target != "" {
 		args = append(args, "systemd.unit="+m.opt.Target)

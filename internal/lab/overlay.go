@@ -13,7 +13,7 @@ import (
 )
 
 // merged is where a machine's tree is mounted in its cell.
-const merged = stage + "/root"
+func (c *cell) merged() string { return c.stage + "/root" }
 
 // layer mounts the machine's tree in the cell: the lower directories with a
 // layer over them that takes every write, in memory or on a disk. Each of
@@ -22,11 +22,11 @@ const merged = stage + "/root"
 func (c *cell) layer(ctx context.Context, opt Options, disk string) error {
 	// The size is what the machine believes to have, and a runner's host must
 	// have 20 GiB; memory is taken for what is written alone.
-	first := []string{"mount", "-t", "tmpfs", "-o", "mode=0755,size=64g", "benchctl-lab", stage}
+	first := []string{"mount", "-t", "tmpfs", "-o", "mode=0755,size=64g", "benchctl-lab", c.stage}
 	if disk != "" {
-		first = []string{"mount", "--bind", disk, stage}
+		first = []string{"mount", "--bind", disk, c.stage}
 	}
-	if err := c.runAll(ctx, first, []string{"mkdir", merged}); err != nil {
+	if err := c.runAll(ctx, first, []string{"mkdir", c.merged()}); err != nil {
 		return err
 	}
 	last := opt.Lower[len(opt.Lower)-1]
@@ -47,7 +47,7 @@ func (c *cell) overlay(ctx context.Context, i int, lower []string, at string, hi
 	if strings.ContainsAny(strings.Join(lower, ""), `:,\`) {
 		return fmt.Errorf("cannot layer over %s: its name holds a character that overlayfs gives a meaning", lower)
 	}
-	upper, work := fmt.Sprintf("%s/upper%d", stage, i), fmt.Sprintf("%s/work%d", stage, i)
+	upper, work := fmt.Sprintf("%s/upper%d", c.stage, i), fmt.Sprintf("%s/work%d", c.stage, i)
 	if err := c.runAll(ctx, []string{"mkdir", upper, work}, []string{"chmod", "--reference=" + lower[0], upper}); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c *cell) overlay(ctx context.Context, i int, lower []string, at string, hi
 		}
 	}
 	return c.run(ctx, "mount", "-t", "overlay", "-o",
-		"lowerdir="+strings.Join(lower, ":")+",upperdir="+upper+",workdir="+work, "benchctl-lab", merged+at)
+		"lowerdir="+strings.Join(lower, ":")+",upperdir="+upper+",workdir="+work, "benchctl-lab", c.merged()+at)
 }
 
 func (c *cell) runAll(ctx context.Context, commands ...[]string) error {

@@ -71,14 +71,14 @@ func (l *Lab) BootQEMU(ctx context.Context, opt QEMUOptions) (*VM, error) {
 // that QEMU connects to. Both are in memory and go with the cell.
 func (v *VM) prepare(ctx context.Context) (err error) {
 	for _, argv := range [][]string{
-		{"mount", "-t", "tmpfs", "benchctl-lab", stage},
-		{"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", v.image + "/disk.img", stage + "/disk.qcow2"},
+		{"mount", "-t", "tmpfs", "benchctl-lab", v.cell.stage},
+		{"qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", v.image + "/disk.img", v.cell.stage + "/disk.qcow2"},
 	} {
 		if err := v.cell.run(ctx, argv...); err != nil {
 			return fmt.Errorf("cannot make a virtual machine: %w", err)
 		}
 	}
-	v.socket, err = net.Listen("unix", v.cell.path(stage+"/agent"))
+	v.socket, err = net.Listen("unix", v.cell.path(v.cell.stage+"/agent"))
 	return err
 }
 
@@ -89,10 +89,10 @@ func (v *VM) Start(ctx context.Context) error {
 		"-acpitable", "file="+v.image+"/pss.aml",
 		"-kernel", v.image+"/vmlinuz", "-initrd", v.image+"/initrd.img",
 		"-append", "root=/dev/vda rw console=ttyS0 panic=-1 quiet net.ifnames=0",
-		"-drive", "file="+stage+"/disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
+		"-drive", "file="+v.cell.stage+"/disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
 		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
-		"-chardev", "socket,id=agent,path="+stage+"/agent", "-device", "virtserialport,chardev=agent,name=benchctl.lab")
+		"-chardev", "socket,id=agent,path="+v.cell.stage+"/agent", "-device", "virtserialport,chardev=agent,name=benchctl.lab")
 	v.qemu.Stdout, v.qemu.Stderr = &v.console, &v.console
 	start := time.Now()
 	if err := v.qemu.Start(); err != nil {
