@@ -101,8 +101,10 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	report := w.apply(ctx, e, f, jobs, ran)
 	letGo()
 	conclude(ctx, e, w, report, a)
-	if err := show(e, f, report); err != nil {
-		return err
+	if a.attended || f.output == "json" { // otherwise the journal has it, line by line
+		if err := show(e, f, report); err != nil {
+			return err
+		}
 	}
 	if ran && !w.serviceRuns(context.WithoutCancel(ctx)) {
 		fmt.Fprintln(e.stderr, "The runner's service was stopped and stays down: it takes no job until an apply ends well.")

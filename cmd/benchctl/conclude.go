@@ -22,7 +22,7 @@ func conclude(ctx context.Context, e *env, w *wired, r *reconcile.Report, a appl
 	w.book = book
 	remembered(e, log, w.spec, book, err)
 	if !a.attended {
-		say(log, r)
+		say(log.Say, r)
 	}
 	w.tell(ctx, e, log, r, a)
 }

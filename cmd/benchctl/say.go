@@ -11,23 +11,23 @@ import (
 
 // say tells the journal what a run came to when nobody was there to read it: a
 // line for each change and each error, and one for the whole.
-func say(log *journal.Log, r *reconcile.Report) {
+func say(line func(journal.Level, journal.Fields, string, ...any), r *reconcile.Report) {
 	now := r.Started.Local()
 	for _, o := range r.Results {
 		if o.Status == reconcile.Unchanged || o.Status == reconcile.Deferred {
 			continue
 		}
 		for _, c := range o.Changes {
-			log.Say(levelOf(o, c), changeFields(o, c), "%s", changeLine(o, c, now))
+			line(levelOf(o, c), changeFields(o, c), "%s", changeLine(o, c, now))
 		}
 		if o.Error != "" {
-			log.Say(levelOf(o, reconcile.Change{}), outcomeFields(o), "%s %s: %s", o.ID, o.Status, clean(o.Error))
+			line(levelOf(o, reconcile.Change{}), outcomeFields(o), "%s %s: %s", o.ID, o.Status, clean(o.Error))
 		}
 		if o.Corrected >= tooOften {
-			log.Say(journal.Warning, outcomeFields(o), "%s was corrected %d times in 24 h: something keeps changing it", o.ID, o.Corrected)
+			line(journal.Warning, outcomeFields(o), "%s was corrected %d times in 24 h: something keeps changing it", o.ID, o.Corrected)
 		}
 	}
-	log.Say(journal.Info, journal.Fields{"VERB": r.Verb, "EXIT": strconv.Itoa(r.ExitCode())}, "%s: %s", r.Verb, summary(r))
+	line(journal.Info, journal.Fields{"VERB": r.Verb, "EXIT": strconv.Itoa(r.ExitCode())}, "%s: %s", r.Verb, summary(r))
 }
 
 // changeLine is one change for a person.
