@@ -12,11 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 	"github.com/SKaiNET-developers/benchctl/internal/standin/openapi"
@@ -226,6 +228,18 @@ func (w *world) tree(except ...string) lab.Tree {
 		w.t.Fatal(err)
 	}
 	return tree
+}
+
+// notes are what benchctl writes down of each run, which is no change of the
+// host: the state directory is for that.
+var notes = []string{history.LastRun, history.Lines, history.Marks, history.Settled}
+
+// unnoted leaves what benchctl noted out of what a run touched.
+func unnoted(touched []string) []string {
+	return slices.DeleteFunc(touched, func(line string) bool {
+		path, what, _ := strings.Cut(line, ": ")
+		return slices.Contains(notes, path) || path == history.Dir && strings.HasPrefix(what, "added")
+	})
 }
 
 // differs is what `benchctl diff` finds, one "id field: have -> want" a line.
