@@ -11,12 +11,12 @@ import (
 
 // fake is a /proc in a directory, with one runner installed beside it.
 type fake struct {
-	t    *testing.T
+	t    testing.TB
 	root string // the directory that plays /proc
 	keep *Keeper
 }
 
-func newFake(t *testing.T) *fake {
+func newFake(t testing.TB) *fake {
 	t.Helper()
 	base := t.TempDir()
 	f := &fake{t: t, root: filepath.Join(base, "proc")}

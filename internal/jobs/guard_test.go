@@ -37,7 +37,7 @@ func toyHolder() {
 }
 
 // sleeper is a process to hold.
-func sleeper(t *testing.T) process {
+func sleeper(t testing.TB) process {
 	t.Helper()
 	cmd := exec.Command("sleep", "600")
 	if err := cmd.Start(); err != nil {

@@ -364,12 +364,3 @@ func TestStillMeansEveryThread(t *testing.T) {
 		f.write("50/task/51/stat", f.stat(51, ".NET TP Worker", 'T'))
 	}
 }
-
-func BenchmarkIdle(b *testing.B) {
-	k := New(nil, Runner{Dir: "/nowhere", Unit: "none.service"})
-	for b.Loop() {
-		if err := k.Idle(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -47,9 +47,10 @@ func (p proc) named(names ...string) (map[string][]int, error) {
 		return nil, err
 	}
 	found := make(map[string][]int)
+	at := int(dir.Fd())
 	for _, entry := range entries {
 		if pid, err := strconv.Atoi(entry); err == nil {
-			if name := p.comm(entry); slices.Contains(names, name) {
+			if name := commOf(at, entry, names); name != "" {
 				found[name] = append(found[name], pid)
 			}
 		}
@@ -57,10 +58,11 @@ func (p proc) named(names ...string) (map[string][]int, error) {
 	return found, nil
 }
 
-// comm is what the kernel calls a process, "" when it is gone. It goes past
-// package os because it is called for each process of the host.
-func (p proc) comm(pid string) string {
-	fd, err := unix.Open(string(p)+"/"+pid+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// commOf returns the one of the names by which the kernel calls a process, ""
+// when it is none of them, or gone. It goes past package os because it is
+// called for each process of the host.
+func commOf(dir int, pid string, names []string) string {
+	fd, err := unix.Openat(dir, pid+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
@@ -70,7 +72,13 @@ func (p proc) comm(pid string) string {
 	if err != nil {
 		return ""
 	}
-	return string(bytes.TrimSuffix(buf[:n], []byte("\n")))
+	comm := bytes.TrimSuffix(buf[:n], []byte("\n"))
+	for _, name := range names {
+		if string(comm) == name {
+			return name
+		}
+	}
+	return ""
 }
 
 // process returns what a PID stands for now. The error wraps fs.ErrNotExist

@@ -76,7 +76,7 @@ func armedChild(_ context.Context, targets []target) (*guardian, error) {
 	return armChild(args)
 }
 
-func copySelf(t *testing.T, to string) {
+func copySelf(t testing.TB, to string) {
 	t.Helper()
 	from, err := os.Open("/proc/self/exe")
 	if err != nil {
