@@ -11,9 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // basePackages are in every root: what a minimal installed host has and
@@ -22,10 +19,6 @@ var basePackages = []string{"systemd", "systemd-sysv", "dbus", "passwd", "ca-cer
 
 // rootFormat changes whenever roots are made differently.
 const rootFormat = "2"
-
-// rootLife is how long a root is used: its package lists name versions that
-// the mirrors drop.
-const rootLife = 7 * 24 * time.Hour
 
 // Root returns the directory of a release's root with the given packages on
 // top, made now or reused. Nobody may write to it: machines run on a layer
@@ -143,68 +136,4 @@ func inRoot(ctx context.Context, dir string, argv ...string) error {
 	cmd.Env = []string{"DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	_, err := finish(cmd)
 	return err
-}
-
-// cached returns cache/name, calling fill to make it if there is none that is
-// young enough. It is filled beside and renamed when whole.
-func (l *Lab) cached(ctx context.Context, name string, fill func(tmp string) error) (string, error) {
-	if err := os.MkdirAll(l.cache(), 0o755); err != nil {
-		return "", err
-	}
-	dir := filepath.Join(l.cache(), name)
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) < rootLife {
-		return dir, nil
-	}
-	tmp, err := os.MkdirTemp(l.cache(), "."+name+"-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	start := time.Now()
-	if err := errors.Join(os.Chmod(tmp, 0o755), fill(tmp)); err != nil {
-		return "", err
-	}
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	if err := replaceDir(tmp, dir); err != nil {
-		return "", err
-	}
-	l.logf("lab: made %s in %s", name, time.Since(start).Round(time.Second))
-	return dir, nil
-}
-
-// replaceDir puts tmp in dir's place. The old directory stays beside until the
-// next time, since machines may still run on it.
-func replaceDir(tmp, dir string) error {
-	now := time.Now()
-	if err := os.Chtimes(tmp, now, now); err != nil {
-		return err
-	}
-	old := dir + ".old"
-	if err := os.RemoveAll(old); err != nil {
-		return err
-	}
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Rename(tmp, dir)
-}
-
-// lock takes a file lock that ends with the process at the latest.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }
