@@ -157,6 +157,17 @@ func TestInMachineNoJobIsDisturbed(t *testing.T) {
 	}
 }
 
+// The same of a queue that is never empty.
+func TestInMachineSeize(t *testing.T) {
+	r, _ := newUnitRunner(t, 6)
+	const n = 60
+	sum := r.trials(seizures, n, 6, func(tally) bool { return false })
+	t.Log(sum)
+	if sum.lost > 0 || sum.overlaps > 0 || sum.held != 2*n || sum.stopped != n/2 {
+		t.Errorf("%v; want %d changes and %d stops, none of them during a job", sum, 2*n, n/2)
+	}
+}
+
 func TestInMachineEachPartIsNeeded(t *testing.T) {
 	for name, leaveOut := range map[string]func(*Keeper){
 		"acquisition": func(k *Keeper) { k.blind = true },
