@@ -38,14 +38,14 @@ func diff(ctx context.Context, e *env, f *flags) error {
 	defer w.close()
 	report := w.diff(ctx)
 	w.notes(e, f)
-	tellPause(e, f)
+	paused := tellPause(e, f)
 	if w.client != nil && w.client.AppTokens() > 0 && !f.quiet {
 		fmt.Fprintf(e.stderr, "note: GitHub made App %d an installation token to look with; a diff sends no other POST (%d sent)\n", s.GitHub.App.ID, w.client.AppTokens())
 	}
 	if err := show(e, f, report); err != nil {
 		return err
 	}
-	if !f.quiet && f.output == "text" && report.ExitCode() == reconcile.ExitDiffers {
+	if !f.quiet && !paused && f.output == "text" && report.ExitCode() == reconcile.ExitDiffers {
 		fmt.Fprintln(e.stderr, next(f))
 	}
 	return exit(report.ExitCode())

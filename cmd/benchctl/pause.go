@@ -129,15 +129,14 @@ func (w *wired) deferred(verb string, why error) *reconcile.Report {
 }
 
 // tellPause notes that the host is paused, for verbs that work all the same.
-func tellPause(e *env, f *flags) {
-	if f.quiet {
-		return
-	}
+func tellPause(e *env, f *flags) (paused bool) {
 	p, err := pause.Load(e.machine, time.Now())
 	switch {
+	case f.quiet:
 	case p != nil:
 		fmt.Fprintf(e.stderr, "note: %s; meanwhile no apply changes it; %s\n", p, pause.Next)
 	case err != nil && f.verbose:
 		fmt.Fprintln(e.stderr, "note:", err)
 	}
+	return p != nil
 }

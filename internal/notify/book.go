@@ -118,7 +118,7 @@ func (b *book) text() []byte {
 
 // save writes the book, to the spare place if the state directory takes nothing.
 func (b *book) save(h host.Host, now time.Time) error {
-	b.Saved = now.UTC()
+	b.Saved = now
 	data, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err

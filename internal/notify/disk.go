@@ -24,7 +24,7 @@ func (b *book) filling(d Disk, now time.Time) (what string, full bool) {
 	if d.Free < d.Floor {
 		return fmt.Sprintf("%s are free at %s, and %s should be", gib(d.Free), path, gib(d.Floor)), true
 	}
-	b.measure(path, sample{now.UTC(), d.Free})
+	b.measure(path, sample{now, d.Free})
 	pace := b.pace(path)
 	if pace <= 0 {
 		return "", false

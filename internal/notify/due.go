@@ -15,18 +15,18 @@ func (b *book) see(found []trouble, unseen func(cause string) bool, now time.Tim
 			if len(b.Causes) >= maxCauses {
 				continue
 			}
-			e = &entry{Since: now.UTC(), Told: map[string]tell{}}
+			e = &entry{Since: now, Told: map[string]tell{}}
 			b.Causes[f.cause] = e
 		}
 		if !e.Over.IsZero() || e.Since.After(now) {
-			e.Since, e.Over = now.UTC(), time.Time{}
+			e.Since, e.Over = now, time.Time{}
 		}
 		e.seen = true
 		e.Subject, e.What, e.Next, e.Patience = f.subject, f.what, f.next, f.patience
 	}
 	for cause, e := range b.Causes {
 		if !wrong[cause] && !unseen(cause) && e.Over.IsZero() {
-			e.Over = now.UTC()
+			e.Over = now
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (b *book) told(channel string, n Notice, now time.Time) {
 	if e.Told == nil {
 		e.Told = map[string]tell{}
 	}
-	t := tell{At: now.UTC(), Open: true}
+	t := tell{At: now, Open: true}
 	if n.State == Resolved {
 		t = tell{At: e.Told[channel].At}
 	}
@@ -114,7 +114,7 @@ func (b *book) worked(channel string, err error, now time.Time) error {
 	}
 	since, known := b.Fails[channel]
 	if !known {
-		b.Fails[channel] = now.UTC()
+		b.Fails[channel] = now
 		return fmt.Errorf("%w; it is tried again with the next pass", err)
 	}
 	return fmt.Errorf("%w; it is tried again with the next pass, and has failed since %s", err, clock(since))

@@ -79,6 +79,7 @@ func Tell(ctx context.Context, h host.Host, o Options, s State) []error {
 	if o.Notify == (spec.Notify{}) {
 		return nil
 	}
+	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := &teller{Options: o, host: h, state: s}
 	t.book = t.open()
 	before := t.book.text()

@@ -36,10 +36,10 @@ func (t *teller) askRunner(ctx context.Context) {
 	defer cancel()
 	d, err := t.Deprecation(ctx, t.Runner)
 	if err != nil && last.Version == t.Runner {
-		t.book.Runner.Asked = t.Now.UTC().Add(askAgain - wait)
+		t.book.Runner.Asked = t.Now.Add(askAgain - wait)
 		return
 	}
-	t.book.Runner = answer{Version: t.Runner, Asked: t.Now.UTC(), Known: err == nil, Ends: d.Runtime}
+	t.book.Runner = answer{Version: t.Runner, Asked: t.Now, Known: err == nil, Ends: d.Runtime}
 }
 
 // deadline is when GitHub stops handing jobs to the version in use, of which an
