@@ -75,10 +75,10 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	return exit(report.ExitCode())
 }
 
-// forget takes back that the knobs were in step: that they are not now is no
-// drift, since somebody asked for it.
+// forget takes back that the knobs were in step, and the hooks, which expected
+// them: that they are not now is no drift, since somebody asked for it.
 func forget(e *env, outcomes []reconcile.Outcome) error {
-	var ids []reconcile.ID
+	ids := []reconcile.ID{{Kind: "hooks"}}
 	for _, o := range outcomes {
 		ids = append(ids, o.ID)
 	}
