@@ -28,6 +28,7 @@ func pass(ctx context.Context, e *env, f *flags) error {
 	}
 	w, err := wire(e, f, s, applyFlags{})
 	if err != nil {
+		tellNoPass(ctx, e, s)
 		return err
 	}
 	defer w.close()
