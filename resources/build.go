@@ -45,6 +45,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, ptsOf(s, apt)...)
 	all = append(all, tarballOf(s, o), config, env{l})
 	all = append(all, knobsOf(s)...)
+	all = append(all, cleanupOf(s)...)
 	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
 }
 

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"context"
 	"slices"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -9,7 +10,7 @@ import (
 
 // Notes are what an operator should know about a spec on this host that is no
 // difference: nothing here changes an exit code.
-func Notes(r host.Reader, s *spec.Spec) []string {
+func Notes(ctx context.Context, r host.Reader, s *spec.Spec) []string {
 	var notes []string
 	if s.Runner.URL.Owner == "OWNER" {
 		notes = append(notes, "runner.url: "+s.Runner.URL.Text+" is the examples' placeholder; write your own")
@@ -25,6 +26,9 @@ func Notes(r host.Reader, s *spec.Spec) []string {
 	}
 	if slices.Contains(s.Service.Needs, spec.NeedContainers) {
 		notes = append(notes, "service.needs: containers takes most of the sandbox away: exposure 6 to 8.5 of 10, instead of less than 2.5")
+	}
+	if note := survivorsNote(ctx, r, s); note != "" {
+		notes = append(notes, note)
 	}
 	return notes
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // kindOrder is law 4: what a job needs comes first, and the service last.
-var kindOrder = []string{"user", "packages", "jdk", "pts", "tarball", "config", "env", "cpufreq", "sysctl", "hooks", "service"}
+var kindOrder = []string{"user", "packages", "jdk", "pts", "tarball", "config", "env", "cpufreq", "sysctl", "cleanup", "hooks", "service"}
 
 // An obeyCase is something that happens to a resource in step, and the field
 // in which it shows. Every resource has one.
@@ -38,10 +38,19 @@ var obeyCases = map[string]obeyCase{
 	"env":                               {func(h *obeyHost) { h.WriteFile(laneDir+"/.path", "/evil\n") }, ".path"},
 	"cpufreq":                           {func(h *obeyHost) { h.WriteFile(policies+"policy1/scaling_governor", "schedutil\n") }, "policy1"},
 	"sysctl/kernel.perf_event_paranoid": {func(h *obeyHost) { h.WriteFile("/proc/sys/kernel/perf_event_paranoid", "4\n") }, "value"},
+	"cleanup/processes":                 {leavesProcess, "process 5000 (java)"},
+	"cleanup":                           {leavesWork, "_work/stale"},
 	"hooks/benchctl":                    {func(h *obeyHost) { h.WriteFile(installedBinary, "something else") }, installedBinary},
 	"hooks":                             {func(h *obeyHost) { h.WriteFile(jobStarted.path(), "#!/bin/sh\n") }, jobStarted.path()},
 	"service":                           {func(h *obeyHost) { h.Systemd().Disable(context.Background(), obeyUnit) }, "enabled"},
 }
+
+// leavesProcess and leavesWork are what a job leaves behind.
+func leavesProcess(h *obeyHost) {
+	h.PutProcess(host.Process{PID: 5000, PPID: 1, UID: 998, Name: "java", Start: 7}, "/system.slice/"+obeyUnit)
+}
+
+func leavesWork(h *obeyHost) { leave(h.t, h.Machine, "_work/stale", 15*day) }
 
 const obeyUnit = "actions.runner.octo-bench.box-bench.service"
 
@@ -119,12 +128,15 @@ func obeysOrder(t *testing.T, all []reconcile.Resource) {
 // obeys takes one resource from as it is into step, breaks it and mends it.
 func (h *obeyHost) obeys(t *testing.T, res reconcile.Resource) {
 	t.Helper()
+	c := obeyCases[res.ID().String()]
+	if res.ID().Kind == "cleanup" { // no job has left anything yet
+		c.drift(h)
+	}
 	if len(h.diff(t, res)) == 0 {
 		t.Errorf("%s finds nothing to do on a bare host", res.ID())
 	}
 	h.ignoresNoInterrupt(t, res)
 	h.converges(t, res)
-	c := obeyCases[res.ID().String()]
 	if c.drift == nil {
 		return
 	}

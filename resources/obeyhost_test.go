@@ -63,6 +63,7 @@ runner:
   env: {https_proxy: "http://me:%s@proxy.example:3128"}
 service: {needs: [perf]}
 governor: performance
+cleanup: {work: 14d, diag: 30d, tools: 90d, processes: end}
 jdk: %s
 pts: {version: "10.8.6", archive: /srv/pts.deb, sha256: %s}
 `, hexDigest([]byte(h.Text("/srv/runner.tar.gz"))), obeyCanary, jdk, hexDigest([]byte(h.Text("/srv/pts.deb")))))

@@ -33,7 +33,9 @@ func laneSystemd(m *hosttest.Machine, lines ...string) {
 		revision := directivesOf(m.Text(unitDir + "/" + unit))["[Service] Environment"]
 		revision, _, _ = strings.Cut(revision, "; ")
 		m.WriteFile(fmt.Sprintf("/proc/%d/environ", lanePID), revision+"\x00HOME=/x\x00")
-		m.WriteFile(fmt.Sprintf("/proc/%d/status", lanePID), "Name:\tbash\nCpus_allowed_list:\t2-3\n")
+		m.PutProcess(host.Process{PID: lanePID, PPID: 1, UID: 998, Name: "bash"}, "/system.slice/"+unit)
+		status := fmt.Sprintf("/proc/%d/status", lanePID)
+		m.WriteFile(status, m.Text(status)+"Cpus_allowed_list:\t2-3\n")
 		return nil
 	}
 }

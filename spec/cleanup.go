@@ -1,5 +1,11 @@
 package spec
 
+// What becomes of what is left behind, where it is not an age.
+const (
+	Keep = "keep"
+	End  = "end" // of processes alone
+)
+
 // cleanup reads what of the runner's leavings goes. What is not named is kept.
 func (l *loader) cleanup(f *field) *Cleanup {
 	if !f.has() {

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// keep is the word for an age that never comes.
-const keep = "keep"
-
 const (
 	day      = 24 * time.Hour
 	leastAge = time.Hour
@@ -32,7 +29,7 @@ func duration(s string) (time.Duration, error) {
 // age reads how long something may lie unused; 0 is for ever.
 func (l *loader) age(f *field) time.Duration {
 	text := f.text()
-	if text == keep {
+	if text == Keep {
 		return 0
 	}
 	d, err := duration(text)

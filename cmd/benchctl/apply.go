@@ -91,7 +91,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	if ok, err := confirm(ctx, e, f, a, w); err != nil || !ok {
 		return err
 	}
-	w.notes(e, f)
+	w.notes(ctx, e, f)
 	jobs, letGo, err := w.keepJobsAway(ctx, e, a)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func diff(ctx context.Context, e *env, f *flags) error {
 	}
 	defer w.close()
 	report := w.diff(ctx)
-	w.notes(e, f)
+	w.notes(ctx, e, f)
 	paused := tellPause(e, f)
 	if w.client != nil && w.client.AppTokens() > 0 && !f.quiet {
 		fmt.Fprintf(e.stderr, "note: GitHub made App %d an installation token to look with; a diff sends no other POST (%d sent)\n", s.GitHub.App.ID, w.client.AppTokens())
@@ -71,11 +71,11 @@ func (w *wired) diff(ctx context.Context) *reconcile.Report {
 }
 
 // notes tells what is worth knowing and no difference.
-func (w *wired) notes(e *env, f *flags) {
+func (w *wired) notes(ctx context.Context, e *env, f *flags) {
 	if f.quiet {
 		return
 	}
-	notes := resources.Notes(w.machine, w.spec)
+	notes := resources.Notes(ctx, w.machine, w.spec)
 	if w.book != nil {
 		notes = append(notes, w.book.Warnings...)
 	}

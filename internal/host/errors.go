@@ -10,6 +10,10 @@ import (
 // should be: a link, a device, something endless.
 var ErrHostile = errors.New("not a plain file of reasonable size")
 
+// ErrNoDir says that a name which the runner's user can write is no directory,
+// or leads elsewhere.
+var ErrNoDir = errors.New("no directory, or one behind a link")
+
 // A CommandError is a command that ended with a status other than 0.
 type CommandError struct {
 	Argv   []string

@@ -33,8 +33,8 @@ func openDir(at int, name string, resolve uint64) (*os.File, error) {
 		case nil:
 			return os.NewFile(uintptr(fd), name), nil
 		case unix.EINTR, unix.EAGAIN:
-		case unix.ELOOP:
-			return nil, fmt.Errorf("a link is in the way: %w", host.ErrHostile)
+		case unix.ELOOP, unix.ENOTDIR:
+			return nil, host.ErrNoDir
 		default:
 			return nil, err
 		}

@@ -129,13 +129,13 @@ func TestBelowFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(m.at("/precious"), work); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.ListBelow("/dir", "work"); !errors.Is(err, host.ErrHostile) {
+	if _, err := m.ListBelow("/dir", "work"); !errors.Is(err, host.ErrNoDir) {
 		t.Errorf("listed: %v", err)
 	}
-	if _, err := m.MeasureBelow(t.Context(), "/dir", "work/deep"); !errors.Is(err, host.ErrHostile) {
+	if _, err := m.MeasureBelow(t.Context(), "/dir", "work/deep"); !errors.Is(err, host.ErrNoDir) {
 		t.Errorf("measured: %v", err)
 	}
-	if err := m.RemoveBelow(t.Context(), "/dir", "work/deep"); !errors.Is(err, host.ErrHostile) {
+	if err := m.RemoveBelow(t.Context(), "/dir", "work/deep"); !errors.Is(err, host.ErrNoDir) {
 		t.Errorf("removed: %v", err)
 	}
 	for _, name := range []string{"..", "../precious", "work/../../precious/deep", "/precious", ".", ""} {

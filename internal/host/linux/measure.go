@@ -83,7 +83,7 @@ func (w *measurement) directory(parent *os.File, name, at string, depth int) err
 	case errors.Is(err, unix.EXDEV):
 		w.tree.Mounted = at
 		return nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, host.ErrHostile):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, host.ErrNoDir):
 		return nil // it was swapped just now
 	case err != nil:
 		return err

@@ -20,8 +20,8 @@ import (
 // userHZ is the number of clock ticks in a second of /proc, on every Linux machine.
 const userHZ = 100
 
-// kthreadd is the parent of all of the kernel's own threads.
-const kthreadd = 2
+// errKernel says that a process is a thread of the kernel's own.
+var errKernel = errors.New("a kernel thread")
 
 // Processes returns the processes of the machine. Those that end meanwhile are
 // left out.
@@ -34,11 +34,11 @@ func (m *Machine) Processes() ([]host.Process, error) {
 	var all []host.Process
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || pid == kthreadd {
+		if err != nil {
 			continue
 		}
 		p, err := m.process(pid, boot)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && (p.PPID == kthreadd) {
+		if errors.Is(err, fs.ErrNotExist) || err == errKernel {
 			continue
 		}
 		if err != nil {
@@ -59,6 +59,7 @@ func (m *Machine) process(pid int, boot time.Time) (host.Process, error) {
 	if err != nil {
 		return p, err
 	}
+	memory := false // of its own, as no kernel thread has
 	for line := range strings.Lines(string(status)) {
 		key, value, _ := strings.Cut(line, ":")
 		switch value = strings.TrimSpace(value); key {
@@ -72,10 +73,12 @@ func (m *Machine) process(pid int, boot time.Time) (host.Process, error) {
 			p.PPID, _ = strconv.Atoi(value)
 		case "Uid":
 			p.UID = sameID(strings.Fields(value))
+		case "VmSize":
+			memory = true
 		}
 	}
-	if p.PPID == kthreadd {
-		return p, nil
+	if !memory {
+		return p, errKernel
 	}
 	p.Start, err = m.started(pid)
 	p.Since = boot.Add(time.Duration(p.Start) * time.Second / userHZ)
