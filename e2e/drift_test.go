@@ -41,6 +41,8 @@ var accountDrifts = []drift{
 		finds: []string{"user shell: /bin/bash -> /usr/sbin/nologin"}, mends: []string{"user"}},
 	{name: "password", shell: `echo gha-runner:x | chpasswd`,
 		finds: []string{"user password: not locked -> locked"}, mends: []string{"user"}},
+	{name: "primary group", shell: `usermod -g adm gha-runner`,
+		finds: []string{"user group: adm -> gha-runner"}, mends: []string{"user", "service"}},
 	{name: "group", shell: `usermod -aG adm gha-runner`,
 		finds: []string{"user groups: adm -> none"}, mends: []string{"user", "service"}},
 	{name: "home opened", shell: `chmod 777 ` + boxHome,

@@ -28,6 +28,7 @@ import (
 // can be said of it then is its version.
 type Tarball struct {
 	User       string // the account that the runner runs as
+	Existing   bool   // it is used as it is, whatever its group
 	Dir        string // installDir
 	WorkDir    string // absolute
 	Version    string // or "latest"
@@ -64,7 +65,7 @@ const latestVersion = "latest"
 // tarballOf lowers the spec's runner.
 func tarballOf(s *spec.Spec, o Options) *Tarball {
 	t := &Tarball{
-		User: s.User.Name, Dir: s.InstallDir, WorkDir: s.WorkDir(),
+		User: s.User.Name, Existing: s.User.Existing, Dir: s.InstallDir, WorkDir: s.WorkDir(),
 		Version: s.Runner.Version, Source: s.Runner.Archive, SHA256: s.Runner.SHA256,
 		AutoUpdate: s.Runner.AutoUpdate, Keep: s.Runner.Keep,
 		Attended: o.Attended, Trust: o.Trust, Verify: o.Verify,
@@ -98,7 +99,7 @@ func (t *Tarball) Apply(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return err
 	}
-	account, err := h.Account(t.User)
+	account, err := accountOf(h, t.User, t.Existing)
 	if err != nil {
 		return fmt.Errorf("cannot look up the account %s: %w", t.User, err)
 	}

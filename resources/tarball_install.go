@@ -53,7 +53,7 @@ func (t *Tarball) Prepare(ctx context.Context, h host.Host) error {
 	if err := t.sweep(h); err != nil {
 		return err
 	}
-	account, err := h.Account(t.User)
+	account, err := accountOf(h, t.User, t.Existing)
 	if err != nil {
 		return nil // Apply says so
 	}

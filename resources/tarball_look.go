@@ -51,7 +51,7 @@ func (l *tarballLook) differs(field, have, want string) {
 
 func (t *Tarball) look(ctx context.Context, r host.Reader) (*tarballLook, error) {
 	l := &tarballLook{}
-	account, err := r.Account(t.User)
+	account, err := accountOf(r, t.User, t.Existing)
 	if errors.Is(err, fs.ErrNotExist) {
 		account.UID, account.GID = -1, -1 // before the first apply
 	} else if err != nil {

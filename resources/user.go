@@ -45,13 +45,22 @@ func (u user) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error)
 	if want.Existing {
 		return nil, nil
 	}
-	if err := u.refuseForeign(r, have); err != nil {
+	own, err := ownGroup(r, have)
+	if err != nil {
 		return nil, err
 	}
-	return append(u.diffAccount(have), u.diffHome(r, have)...), nil
+	if err := u.refuseForeign(r, have, own); err != nil {
+		return nil, err
+	}
+	changes := append(u.diffAccount(r, have, own), u.diffHome(r, own)...)
+	if have.Password == host.PasswordUnseen {
+		return changes, fmt.Errorf("%w: whether the password of %s is locked stands in /etc/shadow, which cannot be read; run as root, and see that the file is there", reconcile.ErrUnknown, have.Name)
+	}
+	return changes, nil
 }
 
-func (u user) diffAccount(have host.Account) []reconcile.Change {
+// diffAccount compares an account with the spec; own is the id of its own group.
+func (u user) diffAccount(r host.Reader, have host.Account, own int) []reconcile.Change {
 	want := u.spec.User
 	var changes []reconcile.Change
 	differs := func(field, have, want string, effects ...reconcile.Effect) {
@@ -61,15 +70,20 @@ func (u user) diffAccount(have host.Account) []reconcile.Change {
 	}
 	// usermod changes a home only while nothing runs as the account; groups are
 	// those a process was started with.
+	if have.GID != own {
+		differs("group", groupName(r, have.GID), want.Name, reconcile.Restart)
+	}
 	differs("home", have.Home, want.Home, reconcile.Restart)
 	differs("shell", have.Shell, want.Shell)
 	differs("groups", groupList(have.Groups), groupList(want.Groups), reconcile.Restart)
-	differs("password", lockWord(have.Locked), lockWord(true))
+	if have.Password == host.PasswordOpen {
+		differs("password", "not locked", "locked")
+	}
 	return changes
 }
 
-func (u user) diffHome(r host.Reader, a host.Account) []reconcile.Change {
-	want := fmt.Sprintf("0:%d %s", a.GID, octal(homeMode))
+func (u user) diffHome(r host.Reader, own int) []reconcile.Change {
+	want := fmt.Sprintf("0:%d %s", own, octal(homeMode))
 	have := "absent"
 	if info, err := r.Lstat(u.spec.User.Home); err == nil && info.IsDir() {
 		have = fmt.Sprintf("%d:%d %s", info.UID, info.GID, octal(info.Mode))
@@ -100,13 +114,6 @@ func groupList(groups []string) string {
 	return strings.Join(slices.Compact(sorted), ", ")
 }
 
-func lockWord(locked bool) string {
-	if locked {
-		return "locked"
-	}
-	return "not locked"
-}
-
 // Apply makes the account, or mends what differs.
 func (u user) Apply(ctx context.Context, h host.Host) error {
 	want := u.spec.User
@@ -120,15 +127,19 @@ func (u user) Apply(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot look up the account %s: %w", want.Name, err)
 	}
-	if args := u.modify(have); args != nil {
+	own, err := ownGroup(h, have)
+	if err != nil {
+		return err
+	}
+	if args := u.modify(h, have, own); args != nil {
 		if err := accountTool(ctx, h, append(append([]string{"usermod"}, args...), want.Name)); err != nil {
 			return fmt.Errorf("cannot change the account %s: %w", want.Name, err)
 		}
 	}
-	if len(u.diffHome(h, have)) == 0 {
+	if len(u.diffHome(h, own)) == 0 {
 		return nil
 	}
-	if err := h.Mkdir(want.Home, host.Perm{Mode: homeMode, GID: have.GID}); err != nil {
+	if err := h.Mkdir(want.Home, host.Perm{Mode: homeMode, GID: own}); err != nil {
 		return fmt.Errorf("cannot make the home of %s: %w", want.Name, err)
 	}
 	return nil
@@ -139,13 +150,13 @@ func (u user) Apply(ctx context.Context, h host.Host) error {
 func (u user) add(ctx context.Context, h host.Host) error {
 	want := u.spec.User
 	args := []string{"useradd", "--system", "--no-create-home", "--home-dir", want.Home, "--shell", want.Shell}
-	members, exists, err := groupMembers(h, want.Name)
+	group, exists, err := groupNamed(h, want.Name)
 	switch {
 	case err != nil:
 		return err
-	case len(members) > 0:
+	case len(group.members) > 0:
 		return fmt.Errorf("cannot make the account %s: a group of that name has members (%s); choose another user name in the spec",
-			want.Name, strings.Join(members, ", "))
+			want.Name, strings.Join(group.members, ", "))
 	case exists:
 		args = append(args, "--gid", want.Name)
 	default:
@@ -161,10 +172,12 @@ func (u user) add(ctx context.Context, h host.Host) error {
 }
 
 // modify returns usermod's arguments for what differs, or nil.
-func (u user) modify(have host.Account) []string {
+func (u user) modify(r host.Reader, have host.Account, own int) []string {
 	var args []string
-	for _, c := range u.diffAccount(have) {
+	for _, c := range u.diffAccount(r, have, own) {
 		switch c.Field {
+		case "group":
+			args = append(args, "--gid", u.spec.User.Name)
 		case "home":
 			args = append(args, "--home", u.spec.User.Home)
 		case "shell":
@@ -181,19 +194,4 @@ func (u user) modify(have host.Account) []string {
 func accountTool(ctx context.Context, h host.Host, argv []string) error {
 	_, err := h.Run(ctx, host.Command{Argv: argv, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}})
 	return err
-}
-
-// groupMembers reads a group in group(5).
-func groupMembers(r host.Reader, name string) (members []string, exists bool, err error) {
-	text, err := r.ReadFile("/etc/group")
-	if err != nil {
-		return nil, false, fmt.Errorf("cannot look up the group %s: %w", name, err)
-	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Split(strings.TrimSpace(line), ":")
-		if len(fields) == 4 && fields[0] == name {
-			return strings.FieldsFunc(fields[3], func(r rune) bool { return r == ',' }), true, nil
-		}
-	}
-	return nil, false, nil
 }

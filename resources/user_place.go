@@ -21,9 +21,9 @@ const (
 
 // refuseForeign stops at an account that benchctl did not make: rewriting a
 // person's or a service's account would be worse than not starting. An account
-// is ours if its home is root's and its group's, or if it is still as the spec
-// has it and its home is yet to be made.
-func (u user) refuseForeign(r host.Reader, a host.Account) error {
+// is ours if its home is root's and its own group's, or if it is still as the
+// spec has it and its home is yet to be made.
+func (u user) refuseForeign(r host.Reader, a host.Account, own int) error {
 	const next = "choose another user name in the spec, or say `existing: true` to use the account as it is"
 	switch {
 	case !a.Local:
@@ -34,10 +34,10 @@ func (u user) refuseForeign(r host.Reader, a host.Account) error {
 		return fmt.Errorf("cannot take over the account %s: it belongs to a person (uid %d); %s", a.Name, a.UID, next)
 	}
 	info, err := r.Lstat(u.spec.User.Home)
-	if err == nil && info.IsDir() && info.UID == 0 && info.GID == a.GID {
+	if err == nil && info.IsDir() && info.UID == 0 && info.GID == own {
 		return nil
 	}
-	if errors.Is(err, fs.ErrNotExist) && len(u.diffAccount(a)) == 0 {
+	if errors.Is(err, fs.ErrNotExist) && len(u.diffAccount(r, a, own)) == 0 {
 		return nil
 	}
 	return fmt.Errorf("cannot take over the account %s: it was there before benchctl (uid %d, home %s, shell %s); %s", a.Name, a.UID, a.Home, a.Shell, next)

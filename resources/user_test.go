@@ -10,6 +10,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -34,6 +35,8 @@ func accounts(m *hosttest.Machine) {
 				entry.Home = cmd.Argv[i+1]
 			case "--shell":
 				entry.Shell = cmd.Argv[i+1]
+			case "--gid":
+				entry.GID = 998
 			case "--groups":
 				entry.Groups = strings.FieldsFunc(cmd.Argv[i+1], func(r rune) bool { return r == ',' })
 			case "useradd", "usermod", "--system", "--no-create-home", "--user-group", "--lock":
@@ -81,6 +84,7 @@ func TestUserDrift(t *testing.T) {
 		"shell":    {edit("/etc/passwd", "/usr/sbin/nologin", "/bin/bash"), "shell", "/bin/bash", "/usr/sbin/nologin"},
 		"home":     {edit("/etc/passwd", home, "/tmp"), "home", "/tmp", home},
 		"groups":   {edit("/etc/group", "gha-runner:x:998:\n", "gha-runner:x:998:\nsudo:x:27:ana,gha-runner\n"), "groups", "sudo", "none"},
+		"group":    {edit("/etc/passwd", ":998:998:", ":998:50:"), "group", "50", "gha-runner"},
 		"password": {edit("/etc/shadow", ":!:", ":$y$hash:"), "password", "not locked", "locked"},
 		"home's mode": {func(m *hosttest.Machine) error { return os.Chmod(m.Path(home), 0o777) },
 			"home directory", "0:998 0777", "0:998 1770"},
@@ -98,6 +102,40 @@ func TestUserDrift(t *testing.T) {
 			wantOnly(t, diffOf(t, m, u), c.field, c.have, c.want)
 			settle(t, m, u)
 		})
+	}
+}
+
+// What cannot be seen is neither locked nor open.
+func TestPasswordThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	m := newUserHost(t)
+	u := user{laneSpec()}
+	settle(t, m, u)
+	if err := errors.Join(os.Remove(m.Path("/etc/shadow")), edit("/etc/passwd", "/usr/sbin/nologin", "/bin/sh")(m)); err != nil {
+		t.Fatal(err)
+	}
+	changes, err := u.Diff(t.Context(), m)
+	if !errors.Is(err, reconcile.ErrUnknown) || !strings.Contains(err.Error(), "/etc/shadow, which cannot be read; run as root") {
+		t.Errorf("the error is %v", err)
+	}
+	wantOnly(t, changes, "shell", "/bin/sh", "/usr/sbin/nologin")
+}
+
+// An account that drifted into another group is mended, and what belongs to its
+// own group is not given to the other meanwhile.
+func TestTarballStaysWithTheAccountsOwnGroup(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	mustApply(t, m, tb)
+	if err := edit("/etc/passwd", ":990:990:", ":990:50:")(m); err != nil {
+		t.Fatal(err)
+	}
+	if changes := mustDiff(t, m, tb); len(changes) > 0 {
+		t.Errorf("it follows the account: %+v", changes)
+	}
+	tb.Existing = true
+	if got := fieldsOf(mustDiff(t, m, tb)); !slices.Contains(got, "installDir") {
+		t.Errorf("an existing account is as it is; changes: %q", got)
 	}
 }
 

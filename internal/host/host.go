@@ -173,9 +173,19 @@ type Account struct {
 	Name, Home, Shell string
 	UID, GID          int
 	Groups            []string // supplementary groups by name, sorted
-	Locked            bool     // no password can open it
-	Local             bool     // it stands in /etc/passwd, not only in NSS
+	Password          Password
+	Local             bool // it stands in /etc/passwd, not only in NSS
 }
+
+// Password says whether a password opens an account (shadow(5)).
+type Password int
+
+// What is known of a password.
+const (
+	PasswordUnseen Password = iota // the file cannot be read
+	PasswordLocked                 // none opens it
+	PasswordOpen
+)
 
 // Unit is what systemd has in force for a unit (org.freedesktop.systemd1).
 type Unit struct {

@@ -34,7 +34,7 @@ func (m *Machine) Account(name string) (host.Account, error) {
 		return host.Account{}, fmt.Errorf("cannot read the ids of %s in /etc/passwd: %q", name, strings.Join(fields[2:4], ":"))
 	}
 	a := host.Account{Name: name, UID: uid, GID: gid, Home: fields[5], Shell: fields[6], Local: local}
-	a.Locked = m.locked(name)
+	a.Password = m.password(name)
 	a.Groups, err = m.groups(name)
 	return a, err
 }
@@ -54,11 +54,17 @@ func (m *Machine) entry(file, name string) ([]string, error) {
 	return nil, nil
 }
 
-// locked reports whether no password opens the account: shadow(5) has "!" or
-// "*" where the hash would stand. What cannot be read is not locked.
-func (m *Machine) locked(name string) bool {
+// password looks into shadow(5), which has "!" or "*" where the hash would
+// stand of a password that opens nothing.
+func (m *Machine) password(name string) host.Password {
 	fields, err := m.entry("/etc/shadow", name)
-	return err == nil && len(fields) > 1 && (strings.HasPrefix(fields[1], "!") || strings.HasPrefix(fields[1], "*"))
+	switch {
+	case err != nil:
+		return host.PasswordUnseen
+	case len(fields) > 1 && (strings.HasPrefix(fields[1], "!") || strings.HasPrefix(fields[1], "*")):
+		return host.PasswordLocked
+	}
+	return host.PasswordOpen
 }
 
 func (m *Machine) groups(name string) ([]string, error) {

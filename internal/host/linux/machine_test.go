@@ -26,11 +26,17 @@ func TestAccount(t *testing.T) {
 	write(t, m.at("/etc/group"), "root:x:0:\nvideo:x:44:bench,root\naudio:x:29:root\nadm:x:4:bench\n")
 	a, err := m.Account("bench")
 	if err != nil || a.UID != 998 || a.GID != 997 || a.Home != "/var/lib/bench" || a.Shell != "/usr/sbin/nologin" ||
-		!a.Locked || !a.Local || !slices.Equal(a.Groups, []string{"adm", "video"}) {
+		a.Password != host.PasswordLocked || !a.Local || !slices.Equal(a.Groups, []string{"adm", "video"}) {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if root, err := m.Account("root"); err != nil || root.Locked {
+	if root, err := m.Account("root"); err != nil || root.Password != host.PasswordOpen {
 		t.Errorf("root: %+v, %v", root, err)
+	}
+	if err := os.Remove(m.at("/etc/shadow")); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := m.Account("bench"); err != nil || a.Password != host.PasswordUnseen {
+		t.Errorf("without shadow(5): %+v, %v", a, err)
 	}
 	if _, err := m.Account("nobody-here"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
