@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/agent"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/metrics"
@@ -42,7 +43,7 @@ func remembered(e *env, log *journal.Log, s *spec.Spec, book *history.Book, err 
 	commit, _ := build()
 	snap := metrics.Snapshot{Book: book, Version: version, Commit: commit, Host: e.machine.Hostname(), Now: time.Now()}
 	if s.Schedule != nil {
-		snap.NextRun = s.Schedule.Next(snap.Now)
+		snap.NextRun = agent.Next(e.machine, s.Schedule, snap.Now)
 	}
 	if err := metrics.Write(e.machine, s.Metrics, snap); err != nil {
 		log.Say(journal.Warning, nil, "%s", clean(err.Error()))

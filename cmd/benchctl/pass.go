@@ -35,6 +35,10 @@ func pass(ctx context.Context, e *env, f *flags) error {
 	if err := w.notPaused(e, f, "pass"); err != nil {
 		return err
 	}
+	if err := e.machine.Unlocked(); err != nil {
+		// What an apply is in the middle of is no drift.
+		return w.putOff(e, f, "pass", err)
+	}
 	report := w.diff(ctx)
 	report.Verb = "pass"
 	conclude(ctx, e, w, report, applyFlags{})

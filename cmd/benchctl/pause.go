@@ -93,8 +93,7 @@ func atWork(ctx context.Context, e *env, verb string) (release func(), err error
 	return release, err
 }
 
-// notPaused refuses to go on while the host is paused: with a report in JSON if
-// that was asked for, and a sentence.
+// notPaused refuses to go on while the host is paused.
 func (w *wired) notPaused(e *env, f *flags, verb string) error {
 	now := time.Now()
 	p, err := pause.Load(e.machine, now)
@@ -107,13 +106,18 @@ func (w *wired) notPaused(e *env, f *flags, verb string) error {
 	}
 	book, lost := history.Defer(e.machine, history.Deferral{At: now, Verb: verb, Why: p.String()})
 	remembered(e, journal.New(e.stderr), w.spec, book, lost)
-	err = fmt.Errorf("%s; nothing was touched; %s", p, pause.Next)
+	return w.putOff(e, f, verb, fmt.Errorf("%s; nothing was touched; %s", p, pause.Next))
+}
+
+// putOff ends a verb that may not go on at present: with a report in JSON if
+// that was asked for, and a sentence.
+func (w *wired) putOff(e *env, f *flags, verb string, why error) error {
 	if f.output == "json" {
-		if err := printJSON(e, w.deferred(verb, err)); err != nil {
+		if err := printJSON(e, w.deferred(verb, why)); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintln(e.stderr, "benchctl: deferred:", err)
+	fmt.Fprintln(e.stderr, "benchctl: deferred:", why)
 	return exitError{reconcile.ExitDeferred}
 }
 

@@ -463,3 +463,28 @@ func TestAPassWithABug(t *testing.T) {
 	r.tick()
 	r.did(2, 0)
 }
+
+// A host waits as long behind its schedule each time, and tells others when.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, strings.Replace(goodSpec, "splay: 0s", "splay: 20m", 1))
+	s, err := Load(r.m, specFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delay := Delay(r.m, s.Schedule)
+	if delay <= 0 || delay >= 20*time.Minute {
+		t.Fatalf("the delay is %s", delay)
+	}
+	at := time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC).Add(delay)
+	for _, after := range []time.Time{at.Add(-time.Second), at.Add(-30 * time.Minute)} {
+		if next := Next(r.m, s.Schedule, after); !next.Equal(at) {
+			t.Errorf("the next pass after %s is %s, want %s", after, next, at)
+		}
+	}
+	r.begin()
+	r.tick()
+	if now := r.Now(); !now.Equal(at) {
+		t.Errorf("the agent's next pass was %s, want %s", now, at)
+	}
+}

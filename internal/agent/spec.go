@@ -140,3 +140,13 @@ func Delay(r host.Reader, s *spec.Schedule) time.Duration {
 	// Copies of one image may have the same id, but hardly the same name.
 	return reconcile.Splay(strings.TrimSpace(string(id))+r.Hostname(), s.Splay)
 }
+
+// Next is the first pass that a host makes by its schedule after a time.
+func Next(r host.Reader, s *spec.Schedule, after time.Time) time.Time {
+	delay := Delay(r, s)
+	at := s.Next(after.Add(-delay))
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(delay)
+}

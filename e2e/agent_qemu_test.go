@@ -1,0 +1,48 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestAgentOnAClockThatIsSet needs a kernel of its own: all containers share
+// the clock of the machine.
+func TestAgentOnAClockThatIsSet(t *testing.T) {
+	t.Parallel()
+	g := newGuest(t)
+	g.spec(plainSpec + "schedule: {cron: \"0 * * * *\", splay: 0s}\n")
+	g.put("/etc/systemd/system/benchctl.service", `[Service]
+Type=notify
+ExecStart=/usr/local/bin/benchctl agent --offline -f /etc/benchctl/runner.yaml
+`, 0o644)
+	g.sh("systemctl stop systemd-timesyncd 2>/dev/null; date -u -s '2026-11-23 10:20:00' && systemctl daemon-reload && systemctl start benchctl")
+	for _, step := range []struct{ set, next, passes string }{
+		{"", "Mon 11:00:00", "1"},
+		{"2026-11-23 10:59:58", "Mon 12:00:00", "2"}, // by the tick itself
+		{"2026-11-25 03:30:00", "Wed 04:00:00", "3"}, // many were missed
+		{"2026-11-21 03:30:00", "Sat 04:00:00", "3"}, // it does not wait for Wednesday
+	} {
+		if step.set != "" {
+			g.sh("date -u -s '" + step.set + "'")
+		}
+		g.reaches("systemctl show -P StatusText benchctl", "next pass "+step.next)
+		g.reaches("wc -l </var/lib/benchctl/history.jsonl", step.passes)
+	}
+}
+
+// reaches waits until a line of shell answers with a text that ends in want.
+func (g *guest) reaches(line, want string) {
+	g.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		is := g.sh(line)
+		if strings.HasSuffix(is, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("%s: %q, and for a minute not %q\n%s", line, is, want, g.sh("journalctl --no-pager -n 40 -u benchctl"))
+		}
+	}
+}
