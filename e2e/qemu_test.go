@@ -37,6 +37,7 @@ func TestCpufreqOnARealKernel(t *testing.T) {
 		{"the power fails before the last write", (*guest).powerFails},
 		{"every policy", (*guest).everyPolicy},
 		{"CPUs of the service", (*guest).pinned},
+		{"the gate", (*guest).gated},
 		{"a rehearsal beside the runner", (*guest).rehearsed},
 		{"one policy drifted", (*guest).drifted},
 		{"a CPU unplugged and back", (*guest).unplugged},
@@ -90,7 +91,7 @@ func (g *guest) powerFails() {
 
 func (g *guest) everyPolicy() {
 	report, _ := g.benchctl(0, nil, "apply", "--yes")
-	g.t.Logf("apply took %s", time.Duration(report.Elapsed)*time.Millisecond)
+	g.t.Logf("apply took %s", time.Duration(report.Elapsed))
 	g.want("governors", g.governors(), "performance performance")
 	g.inStep()
 	all := g.hub.Runners(standin.Repo(repository))

@@ -9,6 +9,8 @@ package gate
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/expect"
@@ -57,7 +59,7 @@ func (g Gate) Look(ctx context.Context, m Moment) Report {
 	r := Report{Moment: m, Host: g.describe()}
 	want, err := expect.Load(g.Host, expect.Current)
 	if err != nil {
-		r.Findings = []Finding{{"expectation", Unknown, "nobody vouched for this host since it booted: " + plain(err.Error())}}
+		r.Findings = []Finding{{"expectation", Unknown, plain(unvouched(err))}}
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -66,6 +68,14 @@ func (g Gate) Look(ctx context.Context, m Moment) Report {
 	}
 	r.Elapsed = time.Since(began)
 	return r
+}
+
+// unvouched is why there is nothing to compare with.
+func unvouched(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "nobody vouched for this host since it booted: there is no " + expect.Current + "; run benchctl apply"
+	}
+	return err.Error()
 }
 
 // checks are those of a moment, in the order of the report. What a job may

@@ -30,6 +30,9 @@ type box struct {
 // newBox is the quiet host, with what other machines of testdata add to it.
 func newBox(t testing.TB, others ...string) *box {
 	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("the expectation has to be root's, and so has who makes one")
+	}
 	var archive strings.Builder
 	for _, name := range append([]string{"quiet"}, others...) {
 		text, err := os.ReadFile("testdata/" + name + ".txtar")
@@ -202,7 +205,9 @@ func TestStartedNamesWhatDiffers(t *testing.T) {
 		}, want: "power differs: on battery: no power from AC, ucsi-source-psy-USBC000:001"},
 
 		"no expectation": {change: func(t *testing.T, b *box) { b.must(t, os.Remove(b.Path(expected))) },
-			want: "expectation unknown: nobody vouched for this host since it booted: cannot read what this host must be: lstat /run/benchctl/expected.json: no such file or directory; run benchctl apply"},
+			want: "expectation unknown: nobody vouched for this host since it booted: there is no /run/benchctl/expected.json; run benchctl apply"},
+		"an expectation that anybody could write": {change: func(t *testing.T, b *box) { b.must(t, os.Chmod(b.Path(expected), 0o666)) },
+			want: "expectation unknown: cannot trust /run/benchctl/expected.json: it is not a plain file that only root can write; run benchctl apply"},
 		"no place for the record": {change: func(t *testing.T, b *box) { b.env["RUNNER_TEMP"] = "/nowhere" },
 			want: "record noted: nobody can tell at the end what changed during this job: open /nowhere: no such file or directory"},
 	} {

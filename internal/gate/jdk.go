@@ -29,7 +29,10 @@ func (g Gate) jdk(want *expect.Expected) []Finding {
 	if want.JavaVersion != "" && !isMajor(version, want.JavaVersion) {
 		return []Finding{differs("%s is Java %s, not %s", want.JavaHome, orAbsent(version), want.JavaVersion)}
 	}
-	return []Finding{inStep("Java %s of %s, first on PATH", version, plain(releaseValue(string(text), "IMPLEMENTOR")))}
+	if maker := releaseValue(string(text), "IMPLEMENTOR"); maker != "" {
+		version += " of " + plain(maker)
+	}
+	return []Finding{inStep("Java %s, first on PATH", version)}
 }
 
 // releaseValue is a variable of a JDK's release file, which is one a line,

@@ -38,6 +38,10 @@ func (s *stage) substitute(runnerSHA256 string, extra map[string][]byte) ([]byte
 			return nil, err
 		}
 	}
+	if s.Spec.Gate == "fail" {
+		set(top, "gate", "warn")
+		s.say("SIMULATED: gate: warn in place of fail, since a copy that was just made is not a quiet host.")
+	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
