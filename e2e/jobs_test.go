@@ -142,6 +142,35 @@ func TestKilledWhileTheListenerIsHeld(t *testing.T) {
 	}
 }
 
+// TestGuardianKilledWhileTheListenerIsHeld: the Listener goes on in the middle
+// of a change. That change has failed, and nothing more is touched.
+func TestGuardianKilledWhileTheListenerIsHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Debian13, prepared(t))
+	w.spec(plainSpec)
+	w.benchctl(0, "apply")
+	w.flip()
+	w.look("echo true >>/usr/local/lib/benchctl/job-started.sh")
+	var killed sync.WaitGroup
+	killed.Go(func() {
+		w.until("T")
+		w.look("systemctl kill -s KILL 'benchctl-resume-*'")
+		w.until("S")
+	})
+	r, came := w.try(0, []string{"apply", "--yes", "-o", "json"}, "BENCHCTL_PAUSE=2s")
+	killed.Wait()
+	became := map[string]reconcile.Status{}
+	for _, o := range w.parse(r).Results {
+		became[o.ID.Kind] = o.Status
+	}
+	if r.Status != reconcile.ExitError || became["cpufreq"] != reconcile.Failed || became["hooks"] != reconcile.Deferred ||
+		!strings.Contains(r.Stdout, "a job may have begun: the runner was to be held still, but its guardian") {
+		t.Errorf("apply ended with %d after %v, and %v\n%s%s", r.Status, came, became, r.Stdout, r.Stderr)
+	}
+	w.benchctl(0, "apply", "--yes")
+	w.inStep("a guardian that was killed")
+}
+
 // until waits until the Listener's main thread is in a state.
 func (w *world) until(state string) {
 	w.t.Helper()

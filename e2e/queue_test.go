@@ -52,9 +52,15 @@ func (r *rush) run() {
 	var feeding sync.WaitGroup
 	feeding.Go(r.feed)
 	random := rand.New(rand.NewPCG(r.seed, 2))
+	var kinds []int
 	for i := 1; !r.full.Load() && !r.t.Failed(); i++ {
-		time.Sleep(time.Duration(random.Int64N(int64(time.Second))))
-		r.correct(i, random)
+		if len(kinds) == 0 {
+			kinds = random.Perm(6)
+		}
+		r.letPass(random.IntN(10), time.Duration(random.Int64N(int64(100*time.Millisecond))))
+		r.damage(kinds[0], i)
+		kinds = kinds[1:]
+		r.correct(i)
 		if r.env != nil && len(lost(r.hub.Jobs()))+len(r.met()) > 0 {
 			break
 		}
@@ -63,29 +69,40 @@ func (r *rush) run() {
 	feeding.Wait()
 }
 
+// letPass waits until some more jobs are over, and a moment longer.
+func (r *rush) letPass(some int, longer time.Duration) {
+	over := func() int { return len(r.hub.Jobs()) - r.ahead() }
+	until := over() + some
+	_ = r.hub.Until(r.t.Context(), func() bool { return over() >= until || r.full.Load() })
+	time.Sleep(longer)
+}
+
+// ahead is how many jobs are not over yet.
+func (r *rush) ahead() int {
+	return len(slices.DeleteFunc(r.hub.Jobs(), standin.JobState.Over))
+}
+
 // feed keeps three jobs waiting, of random lengths and with random windows from
 // message to worker, and in the end waits for the last.
 func (r *rush) feed() {
 	random := rand.New(rand.NewPCG(r.seed, 1))
 	windows := standin.UpTo(40 * time.Millisecond)
 	windows.Acknowledge.Max, windows.Acquire.Max = 5*time.Millisecond, 10*time.Millisecond
-	over := func(n int) func() bool {
-		return func() bool {
-			return len(slices.DeleteFunc(r.hub.Jobs(), standin.JobState.Over)) <= n
-		}
-	}
+	few := func(n int) func() bool { return func() bool { return r.ahead() <= n } }
 	for n := 1; !r.satisfied.Load() && r.t.Context().Err() == nil; n++ {
 		r.hub.Enqueue(standin.Job{Sleep: time.Duration(random.Int64N(int64(100 * time.Millisecond))), Windows: &windows})
-		_ = r.hub.Until(r.t.Context(), over(3))
+		_ = r.hub.Until(r.t.Context(), few(3))
 		r.full.Store(n >= r.jobs)
 	}
-	_ = r.hub.Until(r.t.Context(), over(0))
+	_ = r.hub.Until(r.t.Context(), few(0))
 }
 
-// correct breaks the host and has benchctl mend it between two jobs.
-func (r *rush) correct(i int, random *rand.Rand) {
+// damage breaks the host, in one of six ways. Three of them need a restart, and
+// one of these a download.
+func (r *rush) damage(kind, i int) {
 	r.t.Helper()
-	switch random.IntN(6) {
+	r.flip()
+	switch kind {
 	case 0:
 		r.look(placed("sed -i s/^Restart=always/Restart=no/ /etc/systemd/system/UNIT"))
 	case 1:
@@ -93,7 +110,11 @@ func (r *rush) correct(i int, random *rand.Rand) {
 	case 2:
 		r.spec(trialSpec(i))
 	}
-	r.flip()
+}
+
+// correct has benchctl mend the host between two jobs.
+func (r *rush) correct(i int) {
+	r.t.Helper()
 	before := len(r.downloads())
 	result, came := r.try(0, []string{"apply", "--yes", "--wait", "-o", "json"}, append(r.env, "BENCHCTL_PAUSE=10ms")...)
 	r.changes = append(r.changes, came...)

@@ -4,10 +4,12 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
 
@@ -46,7 +48,7 @@ func met(jobs []standin.JobState, done []span) (all []string) {
 // end is no change of what a job runs on.
 func instants(changes []step) (all []span) {
 	for _, s := range changes {
-		if !strings.HasPrefix(s.path, "/var/lib/benchctl/") {
+		if s.path != history.Dir && !slices.Contains(notes, s.path) {
 			all = append(all, span{s.at, s.at, s.String()})
 		}
 	}

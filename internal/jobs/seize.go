@@ -106,8 +106,8 @@ func (s *Seizure) Release() {
 // lasts reports whether the runner is held by this Seizure. One that was down
 // is not, since there is nothing to hold.
 func (s *Seizure) lasts() bool {
-	if s.held == nil {
-		return false
+	if s.held == nil || s.keeper.loose {
+		return s.held != nil
 	}
 	if s.held.guard == nil || s.keeper.intact(s.held) != nil {
 		s.Release()
