@@ -46,7 +46,7 @@ var accountDrifts = []drift{
 	{name: "group", shell: `usermod -aG adm gha-runner`,
 		finds: []string{"user groups: adm -> none"}, mends: []string{"user", "service"}},
 	{name: "home opened", shell: `chmod 777 ` + boxHome,
-		finds: []string{"user home directory: 0:* 0777 -> 0:* 1770"}, mends: []string{"user"}},
+		finds: []string{"user home directory: root:gha-runner 0777 -> root:gha-runner 1770"}, mends: []string{"user"}},
 }
 
 var unitDrifts = []drift{
@@ -121,7 +121,7 @@ var fullDrifts = []drift{
 	{name: "program of the runner replaced", shell: `cp --remove-destination /bin/true DIR/bin/Runner.Worker`,
 		finds: []string{"tarball bin.2.336.0/Runner.Worker: size *, changed * -> as unpacked, size *"}, mends: []string{"tarball", "service"}},
 	{name: "program of the runner is another's", shell: `chown gha-runner DIR/config.sh`,
-		finds: []string{"tarball config.sh owner and mode: * -> 0:0 0755"}, mends: []string{"tarball"}},
+		finds: []string{"tarball config.sh owner and mode: * -> root:root 0755"}, mends: []string{"tarball"}},
 	{name: "PTS purged", shell: `DEBIAN_FRONTEND=noninteractive apt-get -qq -y purge phoronix-test-suite`,
 		finds: []string{"pts version: absent -> 10.8.6"}, mends: []string{"pts", "service"}},
 	{name: "settings of PTS", shell: `sed -i 's,<UploadResults>FALSE,<UploadResults>TRUE,' ` + configFile,

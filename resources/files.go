@@ -41,8 +41,7 @@ func (f ownFile) diff(r host.Reader) ([]reconcile.Change, error) {
 	if string(text) != f.text {
 		changes = append(changes, reconcile.Change{Field: f.path, Have: "other text (" + digest(string(text)) + ")", Want: digest(f.text)})
 	}
-	have, want := fmt.Sprintf("%d:%d %04o", info.UID, info.GID, info.Mode.Perm()), fmt.Sprintf("0:0 %04o", f.mode)
-	if have != want {
+	if have, want, differ := ownerAndMode(r, info, f.mode); differ {
 		changes = append(changes, reconcile.Change{Field: f.path + " owner and mode", Have: have, Want: want})
 	}
 	return changes, nil
@@ -56,6 +55,14 @@ func (f ownFile) write(h host.Host) error {
 		}
 	}
 	return h.Replace(f.path, []byte(f.text), host.Perm{Mode: f.mode})
+}
+
+// ownerAndMode compares a file's with root and a mode, and says both in words.
+func ownerAndMode(r host.Reader, info host.Info, mode fs.FileMode) (have, want string, differ bool) {
+	if info.UID == 0 && info.GID == 0 && info.Mode.Perm() == mode {
+		return "", "", false
+	}
+	return ownership(r, info.UID, info.GID) + " " + octal(info.Mode.Perm()), ownership(r, 0, 0) + " " + octal(mode), true
 }
 
 // A launchFile is a file of the runner's directory with the text it must have.
@@ -115,8 +122,7 @@ func (f launchFile) ownership(r host.Reader, dir string) ([]reconcile.Change, er
 	if err != nil {
 		return nil, err
 	}
-	have := fmt.Sprintf("%d:%d %04o", info.UID, info.GID, info.Mode.Perm())
-	if want := "0:0 0644"; have != want {
+	if have, want, differ := ownerAndMode(r, info, 0o644); differ {
 		return []reconcile.Change{f.change("owner and mode", have, want)}, nil
 	}
 	return nil, nil

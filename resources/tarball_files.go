@@ -80,8 +80,8 @@ func (c *comparison) file(f host.UnpackedFile) error {
 // owner notes a wrong owner or mode. What others could write they may have
 // written, so that is unpacked anew.
 func (c *comparison) owner(f host.UnpackedFile, info host.Info) {
-	have := fmt.Sprintf("%d:%d %s", info.UID, info.GID, octal(info.Mode))
-	want := fmt.Sprintf("0:0 %s", octal(f.Mode))
+	have := ownership(c.r, info.UID, info.GID) + " " + octal(info.Mode)
+	want := ownership(c.r, 0, 0) + " " + octal(f.Mode)
 	if f.IsLink() {
 		c.l.altered(f.Path+" owner", have, want)
 		return

@@ -13,9 +13,9 @@ import (
 
 // lookAtPlaces compares the directories and the files that are not unpacked.
 func (l *tarballLook) lookAtPlaces(t *Tarball, r host.Reader, account host.Account) {
-	l.lookAtDir(r, "installDir", t.Dir, host.Perm{Mode: t.dirMode(), GID: account.GID}, true)
+	l.lookAtDir(t, r, "installDir", t.Dir, host.Perm{Mode: t.dirMode(), GID: account.GID}, true)
 	for _, dir := range []string{t.Dir + "/_diag", t.WorkDir} {
-		l.lookAtDir(r, below(t.Dir, dir), dir, host.Perm{Mode: 0o755, UID: account.UID, GID: account.GID}, false)
+		l.lookAtDir(t, r, below(t.Dir, dir), dir, host.Perm{Mode: 0o755, UID: account.UID, GID: account.GID}, false)
 	}
 	for _, name := range ownedByUser {
 		at := t.Dir + "/" + name
@@ -36,30 +36,35 @@ var ownedByUser = []string{
 
 // lookAtDir compares a directory's owner, and its mode where that is ours to
 // say: in its own directories a job may do as it likes.
-func (l *tarballLook) lookAtDir(r host.Reader, field, at string, perm host.Perm, mode bool) {
-	want := fmt.Sprintf("%d:%d", perm.UID, perm.GID)
-	if mode {
-		want += " " + octal(perm.Mode)
-	}
-	if perm.GID < 0 {
-		want = "a directory"
+func (l *tarballLook) lookAtDir(t *Tarball, r host.Reader, field, at string, perm host.Perm, mode bool) {
+	words := func(p host.Perm) string {
+		if mode {
+			return t.ownership(r, p) + " " + octal(p.Mode)
+		}
+		return t.ownership(r, p)
 	}
 	info, err := r.Lstat(at)
 	switch {
 	case err != nil:
-		l.differs(field, "absent", want)
-		return
+		l.differs(field, "absent", words(perm))
 	case !info.IsDir():
 		l.differs(field, typeWord(info.Type), "a directory")
-		return
+	case info.UID != perm.UID || info.GID != perm.GID || mode && info.Mode != perm.Mode:
+		l.differs(field, words(info.Perm), words(perm))
 	}
-	have := fmt.Sprintf("%d:%d", info.UID, info.GID)
-	if mode {
-		have += " " + octal(info.Mode)
+}
+
+// ownership names an owner and a group. Before the first apply the account has
+// no ids yet, only its name.
+func (t *Tarball) ownership(r host.Reader, p host.Perm) string {
+	if p.GID >= 0 {
+		return ownership(r, p.UID, p.GID)
 	}
-	if have != want {
-		l.differs(field, have, want)
+	owner := t.User
+	if p.UID >= 0 {
+		owner = userName(r, p.UID)
 	}
+	return owner + ":" + t.User
 }
 
 // dirMode is sticky, unless the runner has to replace its own links.

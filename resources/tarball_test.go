@@ -79,6 +79,7 @@ func runnerHost(t testing.TB) (*hosttest.Machine, *Tarball) {
 root:x:0:0::/root:/bin/sh
 gha:x:%d:%d::/var/lib/gha:/usr/sbin/nologin
 -- etc/group --
+root:x:0:
 gha:x:%[1]d:
 -- var/lib/gha/ --
 `, runnerUID, runnerUID))
@@ -202,9 +203,9 @@ func TestTarballDrift(t *testing.T) {
 		"removed":              {remove(bin + "System.dll"), []string{bin + "System.dll"}, "absent"},
 		"removed tree":         {remove("externals.2.336.0/node20"), []string{"externals.2.336.0/node20"}, "absent"},
 		"added":                {inPlace2(bin + "extra.dll"), []string{bin + "extra.dll"}, "present"},
-		"mode":                 {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin+"System.dll"), 0o666) }, []string{bin + "System.dll owner and mode"}, "0:0 0666"},
-		"owner":                {func(m *hosttest.Machine) error { return os.Chown(at(m, "config.sh"), runnerUID, runnerUID) }, []string{"config.sh owner and mode"}, "990:990 0755"},
-		"open directory":       {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin), 0o777) }, []string{"bin.2.336.0 owner and mode"}, "0:0 0777"},
+		"mode":                 {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin+"System.dll"), 0o666) }, []string{bin + "System.dll owner and mode"}, "root:root 0666"},
+		"owner":                {func(m *hosttest.Machine) error { return os.Chown(at(m, "config.sh"), runnerUID, runnerUID) }, []string{"config.sh owner and mode"}, "gha:gha 0755"},
+		"open directory":       {func(m *hosttest.Machine) error { return os.Chmod(at(m, bin), 0o777) }, []string{"bin.2.336.0 owner and mode"}, "root:root 0777"},
 		"link in place":        {relink(bin+"System.dll", "/etc/passwd"), []string{bin + "System.dll"}, "a link"},
 		"link elsewhere":       {relink(ext+"bin/npm", "/tmp/npm"), []string{ext + "bin/npm"}, "link to /tmp/npm"},
 		"bin elsewhere":        {relink("bin", "bin.2.1.0"), []string{"bin"}, "link to bin.2.1.0"},
@@ -214,10 +215,10 @@ func TestTarballDrift(t *testing.T) {
 		"no manifest":          {remove(manifestName), []string{"manifest"}, "absent"},
 		"forged manifest":      {func(m *hosttest.Machine) error { return os.Chown(at(m, manifestName), runnerUID, runnerUID) }, []string{"manifest"}, "absent"},
 		"garbled manifest":     {inPlace(manifestName, "benchctl manifest 1 2.336.0 x\nnonsense\n"), []string{"manifest"}, "absent"},
-		"not sticky":           {func(m *hosttest.Machine) error { return os.Chmod(at(m, ""), 0o770) }, []string{"installDir"}, "0:990 0770"},
-		"directory the user's": {func(m *hosttest.Machine) error { return os.Chown(at(m, ""), runnerUID, runnerUID) }, []string{"installDir"}, "990:990 1770"},
+		"not sticky":           {func(m *hosttest.Machine) error { return os.Chmod(at(m, ""), 0o770) }, []string{"installDir"}, "root:gha 0770"},
+		"directory the user's": {func(m *hosttest.Machine) error { return os.Chown(at(m, ""), runnerUID, runnerUID) }, []string{"installDir"}, "gha:gha 1770"},
 		"diag a link":          {relink("_diag", "/etc"), []string{"_diag"}, "a link"},
-		"work root's":          {func(m *hosttest.Machine) error { return os.Chown(at(m, "_work"), 0, 0) }, []string{"_work"}, "0:0"},
+		"work root's":          {func(m *hosttest.Machine) error { return os.Chown(at(m, "_work"), 0, 0) }, []string{"_work"}, "root:root"},
 		"settings root's":      {inPlace2(".runner"), []string{".runner owner"}, "0"},
 	}
 	for name, c := range cases {

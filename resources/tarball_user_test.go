@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -54,5 +55,17 @@ func TestTarballAgainstItsUser(t *testing.T) {
 	}
 	if left := mustDiff(t, m, tb); len(left) > 0 {
 		t.Errorf("afterwards %+v differs", left)
+	}
+}
+
+// A diff says the same before the account is there as the apply that makes it.
+func TestTarballPlacesAreNamedAlike(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	with := say(mustDiff(t, m, tb))
+	m.WriteFile("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
+	m.WriteFile("/etc/group", "root:x:0:\n")
+	if without := say(mustDiff(t, m, tb)); without != with || !strings.Contains(with, "installDir: absent -> root:gha 1770; _diag: absent -> gha:gha; ") {
+		t.Errorf("without the account: %s\nwith it: %s", without, with)
 	}
 }

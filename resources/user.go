@@ -83,15 +83,14 @@ func (u user) diffAccount(r host.Reader, have host.Account, own int) []reconcile
 }
 
 func (u user) diffHome(r host.Reader, own int) []reconcile.Change {
-	want := fmt.Sprintf("0:%d %s", own, octal(homeMode))
 	have := "absent"
 	if info, err := r.Lstat(u.spec.User.Home); err == nil && info.IsDir() {
-		have = fmt.Sprintf("%d:%d %s", info.UID, info.GID, octal(info.Mode))
+		if info.UID == 0 && info.GID == own && info.Mode == homeMode {
+			return nil
+		}
+		have = ownership(r, info.UID, info.GID) + " " + octal(info.Mode)
 	}
-	if have == want {
-		return nil
-	}
-	return []reconcile.Change{{Field: "home directory", Have: have, Want: want}}
+	return []reconcile.Change{{Field: "home directory", Have: have, Want: ownership(r, 0, own) + " " + octal(homeMode)}}
 }
 
 // octal is a mode as chmod(1) takes it, such as 1770.

@@ -55,6 +55,23 @@ func groupName(r host.Reader, gid int) string {
 	return strconv.Itoa(gid)
 }
 
+// userName is what an account is called, its number if it has no name.
+func userName(r host.Reader, uid int) string {
+	text, _ := r.ReadFile("/etc/passwd")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Split(line, ":"); len(fields) > 2 && fields[2] == strconv.Itoa(uid) {
+			return fields[0]
+		}
+	}
+	return strconv.Itoa(uid)
+}
+
+// ownership is an owner and a group as chown(1) takes them, such as
+// root:gha-runner.
+func ownership(r host.Reader, uid, gid int) string {
+	return userName(r, uid) + ":" + groupName(r, gid)
+}
+
 // ownGroup is the id of the group that an account of benchctl's is made with,
 // the one of its own name, in whatever group it is now. Without one there it is
 // the group that it has.

@@ -87,9 +87,9 @@ func TestUserDrift(t *testing.T) {
 		"group":    {edit("/etc/passwd", ":998:998:", ":998:50:"), "group", "50", "gha-runner"},
 		"password": {edit("/etc/shadow", ":!:", ":$y$hash:"), "password", "not locked", "locked"},
 		"home's mode": {func(m *hosttest.Machine) error { return os.Chmod(m.Path(home), 0o777) },
-			"home directory", "0:998 0777", "0:998 1770"},
+			"home directory", "root:gha-runner 0777", "root:gha-runner 1770"},
 		"home gone": {func(m *hosttest.Machine) error { return os.Remove(m.Path(home)) },
-			"home directory", "absent", "0:998 1770"},
+			"home directory", "absent", "root:gha-runner 1770"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
