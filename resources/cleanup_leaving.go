@@ -18,7 +18,10 @@ type leaving struct {
 
 // amount is how much of the disk it takes.
 func (l leaving) amount() string {
-	if l.tree.Partial {
+	switch {
+	case l.tree.Partial && l.tree.Bytes < mebi:
+		return "more files than were counted"
+	case l.tree.Partial:
 		return "more than " + sizeText(l.tree.Bytes)
 	}
 	return sizeText(l.tree.Bytes)
@@ -56,9 +59,10 @@ func unusedFor(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", max(0, int(d.Minutes())))
 }
 
+const mebi, gibi = 1 << 20, 1 << 30
+
 // sizeText is a number of bytes as a person would write it.
 func sizeText(bytes int64) string {
-	const mebi, gibi = 1 << 20, 1 << 30
 	switch {
 	case bytes < mebi:
 		return "less than 1 MiB"

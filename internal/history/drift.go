@@ -24,12 +24,16 @@ type Drift struct {
 	Cause func(ctx context.Context, kind string, c reconcile.Change, since time.Time) string
 }
 
+// leavings is the kind that removes what jobs leave behind, which is in the nature
+// of jobs and no drift.
+const leavings = "cleanup"
+
 // Mark fills in what is known of a resource's changes. A change is corrective
 // when the resource was in step, and the spec of then wanted the same. What
 // another build of benchctl sees is no drift: it may look for more.
 func (d *Drift) Mark(ctx context.Context, id reconcile.ID, changes []reconcile.Change) {
 	m := d.Book.Resources[id.String()]
-	if m.InStep.IsZero() || m.Build != d.Build {
+	if m.InStep.IsZero() || m.Build != d.Build || id.Kind == leavings {
 		return
 	}
 	wanted := changes

@@ -29,6 +29,7 @@ func TestDrift(t *testing.T) {
 		"the spec is the same":           {drift: true, since: true},
 		"it never was in step":           {id: "jdk"},
 		"another build looks":            {build: "2.0 def"},
+		"jobs leave such things":         {id: "cleanup"},
 		"the spec of then wanted it too": {spec: other, wanted: []reconcile.Change{elsewhere, change}, drift: true, since: true},
 		"the spec of then did not":       {spec: other, wanted: []reconcile.Change{elsewhere}},
 		"it wanted something else":       {spec: other, wanted: []reconcile.Change{otherwise}},
@@ -39,7 +40,7 @@ func TestDrift(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := machine(t)
-			record(t, m, run("apply", noon, outcome("cpufreq", reconcile.Changed), outcome("jdk", reconcile.Failed)))
+			record(t, m, run("apply", noon, outcome("cpufreq", reconcile.Changed), outcome("cleanup", reconcile.Changed), outcome("jdk", reconcile.Failed)))
 			if tt.before != nil {
 				tt.before(m)
 			}

@@ -275,7 +275,7 @@ func TestMeasureBelow(t *testing.T) {
 	if tree, err = m.MeasureBelow(t.Context(), "/dir", "work/repo"); err != nil || tree.Changed.After(time.Now()) || tree.Changed.Equal(then) {
 		t.Errorf("%+v, %v", tree, err)
 	}
-	dig(t, repo, 100)
+	dig(t, repo, 200)
 	if tree, err = m.MeasureBelow(t.Context(), "/dir", "work/repo"); err != nil || !tree.Partial {
 		t.Errorf("%+v, %v", tree, err)
 	}

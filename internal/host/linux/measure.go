@@ -17,7 +17,7 @@ import (
 // Bounds of a look into a hostile tree: who fills it must not keep us busy.
 const (
 	mostMeasured = 200_000 // entries
-	deepest      = 64      // directories in each other, each an open file
+	deepest      = 128     // directories in each other, each an open file
 )
 
 // MeasureBelow returns what the file or directory dir/name holds in all.
