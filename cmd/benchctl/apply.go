@@ -25,11 +25,11 @@ type applyFlags struct {
 	takeOver        bool
 	applying        bool // the verb is apply
 	attended        bool // a person typed it
+	unattended      bool // it is the agent's own
 }
 
 func newApply(e *env, f *flags) *cobra.Command {
 	a := applyFlags{applying: true}
-	var unattended bool
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make this host what the spec says",
@@ -38,12 +38,12 @@ differs, and look again. While a job runs nothing is touched (exit code 3).
 A second apply changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.attended = !unattended
+			a.attended = !a.unattended
 			return apply(cmd.Context(), e, f, a)
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&unattended, "unattended", false, "nobody is at hand: as the agent's unit runs it")
+	fs.BoolVar(&a.unattended, "unattended", false, "nobody is at hand: as the agent's unit runs it")
 	_ = fs.MarkHidden("unattended")
 	fs.BoolVar(&a.yes, "yes", false, "do not ask before a re-registration or a stopped service")
 	fs.BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")

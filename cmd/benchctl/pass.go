@@ -26,7 +26,8 @@ func pass(ctx context.Context, e *env, f *flags) error {
 	if err != nil {
 		return err
 	}
-	w, err := wire(e, f, s, applyFlags{})
+	a := applyFlags{unattended: true}
+	w, err := wire(e, f, s, a)
 	if err != nil {
 		tellNoPass(ctx, e, s)
 		return err
@@ -41,7 +42,7 @@ func pass(ctx context.Context, e *env, f *flags) error {
 	}
 	report := w.diff(ctx)
 	report.Verb = "pass"
-	conclude(ctx, e, w, report, applyFlags{})
+	conclude(ctx, e, w, report, a)
 	if err := show(e, f, report); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/internal/relay"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
@@ -38,9 +39,10 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	}
 	o := resources.Options{
 		Host: e.machine, Getenv: e.getenv, Self: self(),
-		Offline: f.offline, Attended: a.attended, Applying: a.applying,
+		Offline: f.offline, Attended: a.attended, Unattended: a.unattended, Applying: a.applying,
 		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
 	}
+	takeProxies(e, s)
 	client, err := withGitHub(e, f, s, &o)
 	if err != nil {
 		return nil, err
@@ -53,8 +55,9 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client}
 	w.options, w.partial = o, len(f.only) > 0
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
-	if service := all[len(all)-1]; some[len(some)-1].ID() != service.ID() {
-		w.starter = service
+	isService := func(r reconcile.Resource) bool { return r.ID().Kind == "service" }
+	if !slices.ContainsFunc(some, isService) {
+		w.starter = all[slices.IndexFunc(all, isService)]
 	}
 	return w, nil
 }
@@ -68,7 +71,7 @@ func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) (*github.C
 	if err != nil {
 		return nil, err
 	}
-	client, err := github.New(github.Options{URL: s.Runner.URL, Credentials: found, Version: version})
+	client, err := github.New(github.Options{URL: s.Runner.URL, Credentials: found, Version: version, Dial: relay.Dialer(e.getenv)})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/relay"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -77,7 +78,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 // systemd put credentials and the journal, the time zone, and the way out to
 // GitHub.
 var childEnv = []string{
-	"CREDENTIALS_DIRECTORY", "JOURNAL_STREAM", "TZ",
+	"CREDENTIALS_DIRECTORY", "JOURNAL_STREAM", "TZ", relay.SocketEnv,
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 }
 

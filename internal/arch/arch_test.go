@@ -30,10 +30,11 @@ var layers = map[string][]string{
 	"internal/gate":           {"internal/expect", "internal/host", "golang.org/x/sys"},
 	"internal/jobs":           {"internal/host", "reconcile", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
 	"internal/host/linux":     {"internal/host", "internal/archive", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
-	"resources":               {"spec", "reconcile", "internal/host", "internal/github/actions", "internal/originals", "internal/expect", "internal/jobs"},
+	"resources":               {"spec", "reconcile", "internal/host", "internal/github/actions", "internal/originals", "internal/expect", "internal/jobs", "internal/relay"},
+	"internal/relay":          {},
 	"internal/standin/runner": {},
 	"internal/journal":        {"github.com/coreos/go-systemd/v22"},
-	"internal/agent":          {"spec", "reconcile", "internal/host", "internal/journal", "github.com/coreos/go-systemd/v22", "golang.org/x/sys"},
+	"internal/agent":          {"spec", "reconcile", "internal/host", "internal/journal", "internal/relay", "github.com/coreos/go-systemd/v22", "golang.org/x/sys"},
 }
 
 func TestArrowsNeverGoUp(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -41,9 +42,13 @@ type Options struct {
 	// PublicAPI is where the runner's releases are asked for, a GHES host
 	// having none. "" is https://api.github.com/.
 	PublicAPI string
+	Dial      DialFunc // how to connect; nil: as net/http does
 
 	pause func(context.Context, time.Duration) error // nil: sleep
 }
+
+// DialFunc connects to an address, as in http.Transport.
+type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // A Client asks one GitHub about the runners of one scope. It may be used by
 // several goroutines.
@@ -60,7 +65,7 @@ type Client struct {
 // New makes a client. It sends nothing.
 func New(o Options) (*Client, error) {
 	c := &Client{place: o.URL, prefix: prefix(o.URL), cred: o.Credentials}
-	base := newTransport()
+	base := newTransport(o.Dial)
 	auth, err := c.authenticate(base)
 	if err != nil {
 		return nil, err

@@ -24,9 +24,12 @@ var (
 
 // newTransport is net/http's with bounds on waiting and on what is read. It
 // honours https_proxy, http_proxy and no_proxy.
-func newTransport() http.RoundTripper {
+func newTransport(dial DialFunc) http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	t.DialContext = dial
+	if dial == nil {
+		t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	}
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxResponseHeaderBytes = 256 << 10
 	return bounded{t}

@@ -72,11 +72,7 @@ func fill(f *os.File, data []byte, perm host.Perm, synced bool) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	// The owner first: chown clears set-id bits, and nobody may read early.
-	if err := f.Chown(perm.UID, perm.GID); err != nil {
-		return err
-	}
-	if err := f.Chmod(perm.Mode); err != nil || !synced {
+	if err := give(f, perm); err != nil || !synced {
 		return err
 	}
 	return f.Sync()

@@ -49,7 +49,7 @@ func appendLine(f *os.File, line []byte, perm host.Perm) error {
 	}
 	line = append(append([]byte{}, line...), '\n')
 	if info.Size() == 0 {
-		if err := errors.Join(f.Chown(perm.UID, perm.GID), f.Chmod(perm.Mode)); err != nil {
+		if err := give(f, perm); err != nil {
 			return err
 		}
 	} else if last := make([]byte, 1); readLast(f, info.Size(), last) && last[0] != '\n' {

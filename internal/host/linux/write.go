@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -103,8 +104,21 @@ func setPerm(at string, perm host.Perm, flags int) error {
 			return err
 		}
 	}
-	if err := f.Chown(perm.UID, perm.GID); err != nil {
+	return give(f, perm)
+}
+
+// give gives an open file its owner, and then its mode: chown clears set-id bits,
+// and nobody may read early. What has its owner is not given it again, which the
+// agent's sandbox would refuse.
+func give(f *os.File, perm host.Perm) error {
+	info, err := f.Stat()
+	if err != nil {
 		return err
+	}
+	if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != perm.UID || int(st.Gid) != perm.GID {
+		if err := f.Chown(perm.UID, perm.GID); err != nil {
+			return err
+		}
 	}
 	return f.Chmod(perm.Mode)
 }
