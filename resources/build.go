@@ -21,6 +21,7 @@ type Options struct {
 
 	Offline       bool // never talk to GitHub
 	Attended      bool // a person is waiting: `latest` may be resolved
+	Unattended    bool // it is the agent's own pass or apply
 	Applying      bool // the diff is an apply's own
 	AllowUpgrades bool
 	Trust         bool // accept and record digests that nobody gave
@@ -29,7 +30,8 @@ type Options struct {
 }
 
 // Build lowers a spec to the resources that it asks for, in the order of law 4:
-// what a job needs comes before the registration, and the service comes last.
+// what a job needs comes before the registration, the service comes after all
+// of it, and the agent that keeps it so is the last.
 func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	apt := NewApt()
 	apt.AllowUpgrades, apt.Trust = o.AllowUpgrades, o.Trust
@@ -40,13 +42,21 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 
 	own := program{self: o.Self}
 	l := launch{spec: s, binary: own.path()}
-	all := []reconcile.Resource{user{s}, Packages{apt}}
+	var all []reconcile.Resource
+	if s.Schedule == nil {
+		all = append(all, noAgent{}) // a removal runs backwards
+	}
+	all = append(all, user{s}, Packages{apt})
 	all = append(all, jdkOf(s, apt)...)
 	all = append(all, ptsOf(s, apt)...)
 	all = append(all, tarballOf(s, o), config, env{l})
 	all = append(all, knobsOf(s)...)
 	all = append(all, cleanupOf(s)...)
-	return append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	if s.Schedule != nil {
+		all = append(all, agent{spec: s, binary: own.path(), unattended: o.Unattended, patience: agentPatience})
+	}
+	return all
 }
 
 // Runner is the spec's runner as law 5 needs it: who it is and where. An

@@ -15,9 +15,6 @@ func Notes(ctx context.Context, r host.Reader, s *spec.Spec) []string {
 	if s.Runner.URL.Owner == "OWNER" {
 		notes = append(notes, "runner.url: "+s.Runner.URL.Text+" is the examples' placeholder; write your own")
 	}
-	if s.Schedule != nil {
-		notes = append(notes, "schedule: this version has no agent yet, so nothing runs by itself; run benchctl apply by hand or from a timer")
-	}
 	if moved := movedHost(r, s); moved != "" {
 		notes = append(notes, moved)
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
-// kindOrder is law 4: what a job needs comes first, and the service last.
-var kindOrder = []string{"user", "packages", "jdk", "pts", "tarball", "config", "env", "cpufreq", "sysctl", "cleanup", "hooks", "service"}
+// kindOrder is law 4: what a job needs comes first, then the service, and what
+// keeps it all so last.
+var kindOrder = []string{"user", "packages", "jdk", "pts", "tarball", "config", "env", "cpufreq", "sysctl", "cleanup", "hooks", "service", "agent"}
 
 // An obeyCase is something that happens to a resource in step, and the field
 // in which it shows. Every resource has one.
@@ -43,6 +44,8 @@ var obeyCases = map[string]obeyCase{
 	"hooks/benchctl":                    {func(h *obeyHost) { h.WriteFile(installedBinary, "something else") }, installedBinary},
 	"hooks":                             {func(h *obeyHost) { h.WriteFile(jobStarted.path(), "#!/bin/sh\n") }, jobStarted.path()},
 	"service":                           {func(h *obeyHost) { h.Systemd().Disable(context.Background(), obeyUnit) }, "enabled"},
+	"agent": {func(h *obeyHost) { h.replace(unitDir+"/"+agentUnit, "ProtectSystem=strict", "ProtectSystem=no") },
+		agentUnit + " [Service] ProtectSystem"},
 }
 
 // leavesProcess and leavesWork are what a job leaves behind.

@@ -40,7 +40,7 @@ func newObeyHost(t *testing.T) *obeyHost {
 		"/etc/os-release": osRelease("debian", "13", "trixie"), "/proc/sys/kernel/hostname": "box.example\n",
 		"/etc/needrestart/conf.d/": "", "/etc/apt/sources.list.d/": "", "/usr/local/bin/": "", "/var/lib/": "",
 		"/root/benchctl": "the running binary", "/srv/pts.deb": "!<arch>\nphoronix", "/srv/jdk.tar.gz": jdkTar(t, "21.0.5"),
-		"/srv/key.asc": string(armouredKey(t)),
+		"/srv/key.asc": string(armouredKey(t)), "/srv/token": obeyCanary,
 	} {
 		h.WriteFile(path, text)
 	}
@@ -66,6 +66,9 @@ governor: performance
 cleanup: {work: 14d, diag: 30d, tools: 90d, processes: end}
 jdk: %s
 pts: {version: "10.8.6", archive: /srv/pts.deb, sha256: %s}
+schedule: "*/30 * * * *"
+github: {tokenFile: /srv/token}
+notify: {webhook: "https://hooks.example/of/all/hosts"}
 `, hexDigest([]byte(h.Text("/srv/runner.tar.gz"))), obeyCanary, jdk, hexDigest([]byte(h.Text("/srv/pts.deb")))))
 	if err != nil {
 		h.t.Fatal(err)

@@ -15,28 +15,50 @@ import (
 
 const (
 	lanePID        = 4711
+	agentPID       = 4800
 	laneInvocation = "0123456789abcdef0123456789abcdef"
 	listensNow     = "2026-11-23 12:00:00Z: Listening for Jobs"
 )
 
 // laneSystemd makes systemd behave: what is started becomes active with the
-// environment of its unit file, and says lines.
+// environment of its unit file, and says lines. An agent that is asked to reload
+// gives way to the one on disk.
 func laneSystemd(m *hosttest.Machine, lines ...string) {
 	m.OnRun = func(cmd host.Command) (host.Output, error) {
 		return host.Output{Stdout: []byte("→ Overall exposure level for x.service: 1.3 OK 🙂\n")}, nil
 	}
 	m.OnStart = func(unit string) error {
+		if unit == relaySocket {
+			return nil
+		}
 		u := m.Units[unit]
 		u.MainPID, u.InvocationID = lanePID, laneInvocation
+		if unit == agentUnit {
+			u.MainPID, u.InvocationID = agentPID, strings.Repeat("a", 32)
+			link(m, installedBinary, fmt.Sprintf("/proc/%d/exe", agentPID))
+		}
 		m.Units[unit] = u
-		m.Journals[laneInvocation] = lines
+		m.Journals[u.InvocationID] = lines
 		revision := directivesOf(m.Text(unitDir + "/" + unit))["[Service] Environment"]
 		revision, _, _ = strings.Cut(revision, "; ")
-		m.WriteFile(fmt.Sprintf("/proc/%d/environ", lanePID), revision+"\x00HOME=/x\x00")
+		m.WriteFile(fmt.Sprintf("/proc/%d/environ", u.MainPID), revision+"\x00HOME=/x\x00")
+		if unit == agentUnit {
+			return nil
+		}
 		m.PutProcess(host.Process{PID: lanePID, PPID: 1, UID: 998, Name: "bash"}, "/system.slice/"+unit)
 		status := fmt.Sprintf("/proc/%d/status", lanePID)
 		m.WriteFile(status, m.Text(status)+"Cpus_allowed_list:\t2-3\n")
 		return nil
+	}
+	m.OnReload = m.OnStart
+}
+
+// link puts a link on a machine.
+func link(m *hosttest.Machine, target, path string) {
+	m.WriteFile(path, "") // and the directories above it
+	_ = os.Remove(m.Path(path))
+	if err := os.Symlink(target, m.Path(path)); err != nil {
+		panic(err)
 	}
 }
 

@@ -66,6 +66,9 @@ func (m *Machine) nspawnArgs() []string {
 	for from, to := range m.opt.Binds {
 		args = append(args, "--bind="+from+":"+to)
 	}
+	for _, capability := range m.opt.Capabilities {
+		args = append(args, "--capability="+capability)
+	}
 	if m.opt.Cpufreq != nil {
 		args = append(args, "--bind="+m.cell.stage+"/cpufreq:"+cpufreqDir)
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	Cpufreq *Cpufreq
 	// PrivateNetwork gives the machine nothing but a loopback of its own.
 	PrivateNetwork bool
+	// Capabilities are kept by the machine beyond those that a container has,
+	// such as CAP_NET_ADMIN, without which systemd makes no network namespaces.
+	Capabilities []string
 	// LegacyCgroups boots with the hierarchy of systemd before 248, where
 	// /sys/fs/cgroup is no cgroup2.
 	LegacyCgroups bool

@@ -2,7 +2,10 @@ package hosttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -64,14 +67,18 @@ func (s manager) Unmask(ctx context.Context, unit string) error {
 	return s.change(ctx, "unmask", unit, func(u *host.Unit) { u.LoadState = "loaded" })
 }
 
-// Reload finds the unit files under /etc, as systemd would.
+// Reload finds the unit files under /etc, and those that have gone, as systemd
+// would.
 func (s manager) Reload(context.Context) error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	s.m.Writes = append(s.m.Writes, "reload systemd")
-	found, err := s.m.Glob("/etc/systemd/system/*.service")
+	const dir = "/etc/systemd/system/"
+	found, err := s.m.Glob(dir + "*.service")
+	sockets, err2 := s.m.Glob(dir + "*.socket")
+	found = append(found, sockets...)
 	for _, path := range found {
-		name := path[len("/etc/systemd/system/"):]
+		name := path[len(dir):]
 		u := s.m.Units[name]
 		u.LoadState, u.FragmentPath, u.NeedReload = "loaded", path, false
 		if u.ActiveState == "" {
@@ -79,7 +86,13 @@ func (s manager) Reload(context.Context) error {
 		}
 		s.m.Units[name] = u
 	}
-	return err
+	for name, u := range s.m.Units {
+		if strings.HasPrefix(u.FragmentPath, dir) && !slices.Contains(found, u.FragmentPath) {
+			u.LoadState, u.FragmentPath, u.UnitFileState = "not-found", "", ""
+			s.m.Units[name] = u
+		}
+	}
+	return errors.Join(err, err2)
 }
 
 func (s manager) ReloadUnit(ctx context.Context, unit string) error {

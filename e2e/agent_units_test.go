@@ -1,0 +1,128 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/SKaiNET-developers/benchctl/internal/lab"
+	"github.com/SKaiNET-developers/benchctl/reconcile"
+)
+
+const (
+	// scheduled is a spec's part with an agent that makes no pass by itself
+	// while a test lasts, and the credentials that it has.
+	scheduled = "schedule: \"0 0 1 1 *\"\ngithub: {tokenFile: /etc/benchctl/token}\n"
+
+	agentUnit     = "benchctl.service"
+	agentUnitFile = "/etc/systemd/system/" + agentUnit
+)
+
+// TestAgentOnEveryRelease has one apply set the agent up where it has to live:
+// within its bar of exposure, with nothing in its units that systemd objects to,
+// and with a look from inside its sandbox that sees what one from outside sees.
+func TestAgentOnEveryRelease(t *testing.T) {
+	const bar = 1.5
+	for _, release := range lab.Releases() {
+		t.Run(release.Name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, release, networked)
+			w.knob("/proc/sys/kernel/perf_event_paranoid", paranoid)
+			w.put("/etc/benchctl/token", apiToken+"\n", 0o600)
+			w.spec(w.fullSpec(release) + scheduled)
+			w.apply(0)
+			box := box{w.host}
+			for _, unit := range []string{agentUnit, "benchctl-relay.service"} {
+				exposure := box.exposure(t, unit)
+				t.Logf("%s: exposure of %s: %.1f", release, unit, exposure)
+				if exposure > bar {
+					t.Errorf("the exposure of %s is %.1f, above %.1f", unit, exposure, bar)
+				}
+			}
+			said := w.sh("systemd-analyze verify /etc/systemd/system/benchctl* 2>&1 | grep -F benchctl || true") +
+				w.sh("journalctl -q -b _PID=1 | grep -F benchctl | grep -v lab-run | grep -i -E 'unknown|ignoring|invalid|fail|proceeding' || true")
+			if said != "" {
+				t.Errorf("systemd objects:\n%s", said)
+			}
+			w.looksTheSameFromInside("in step", 0)
+			w.breakEverything()
+			w.looksTheSameFromInside("out of step", 2)
+		})
+	}
+}
+
+// networked lets the machine's systemd make network namespaces.
+func networked(o *lab.Options) { o.Capabilities = append(o.Capabilities, "CAP_NET_ADMIN") }
+
+// breakEverything breaks something of each kind, in ways that only root, or the
+// runner's user, gets to see.
+func (w *world) breakEverything() {
+	w.t.Helper()
+	w.sh(`usermod -s /bin/bash gha-runner
+		echo x >>` + boxDir + `/.path
+		echo powersave >/sys/devices/system/cpu/cpufreq/policy1/scaling_governor
+		echo 3 >/proc/sys/kernel/perf_event_paranoid
+		echo true >>/usr/local/lib/benchctl/job-started.sh
+		rm ` + boxHome + `/.phoronix-test-suite/user-config.xml
+		chmod 777 ` + boxDir + `/run.sh
+		sed -i s/Nice=10/Nice=-10/ ` + agentUnitFile + `
+		mkdir -p /etc/systemd/system/` + runnerUnit + `.d
+		printf '[Service]\nNice=5\n' >/etc/systemd/system/` + runnerUnit + `.d/nice.conf
+		systemctl daemon-reload`)
+}
+
+// looksTheSameFromInside compares `benchctl diff` with one in the very sandbox
+// of the agent, but for the agent's own process, which only one from outside
+// minds.
+func (w *world) looksTheSameFromInside(state string, code int) {
+	w.t.Helper()
+	outside := w.parse(w.benchctl(code, "diff", "-o", "json"))
+	inside, status := w.lookFromInside()
+	if status != fmt.Sprint(code) {
+		w.t.Errorf("%s: inside the sandbox, diff ends with %s, want %d", state, status, code)
+	}
+	out, in := whatItSays(outside), whatItSays(inside)
+	if !slices.Equal(out, in) {
+		w.t.Errorf("%s: from outside it looks like\n%s\nand from inside like\n%s", state, strings.Join(out, "\n"), strings.Join(in, "\n"))
+	}
+	w.t.Logf("%s: %d resources, %d lines, the same from inside", state, len(inside.Results), len(in))
+}
+
+// whatItSays is all of a report but times.
+func whatItSays(r *reconcile.Report) []string {
+	said := linesOf(r)
+	for _, o := range r.Results {
+		said = append(said, fmt.Sprintf("%s is %s %v", o.ID, o.Status, o.Effects))
+	}
+	return said
+}
+
+// lookFromInside runs `benchctl diff` in the unit of the agent, with nothing of
+// it left out but how it is started and ended.
+func (w *world) lookFromInside() (*reconcile.Report, string) {
+	w.t.Helper()
+	var unit strings.Builder
+	for line := range strings.Lines(w.sh("sed '/^\\[Install\\]/,$d' " + agentUnitFile)) {
+		key, _, _ := strings.Cut(line, "=")
+		switch key {
+		case "Type", "ExecReload", "Restart", "RestartSec", "RestartPreventExitStatus", "After":
+		case "ExecStart":
+			unit.WriteString("Type=oneshot\nExecStart=/usr/local/bin/benchctl diff -o json\n" +
+				"StandardOutput=truncate:/run/benchctl/look.json\nStandardError=journal\n")
+		default:
+			unit.WriteString(line)
+		}
+	}
+	w.put("/run/systemd/system/lab-look.service", unit.String(), 0o644)
+	w.sh("systemctl daemon-reload; systemctl start lab-look.service || true")
+	var report reconcile.Report
+	text := w.sh("cat /run/benchctl/look.json")
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		w.t.Fatalf("%v\n%s\n%s", err, text, w.sh("journalctl --no-pager -n 30 -u lab-look.service"))
+	}
+	return &report, strings.TrimSpace(w.sh("systemctl show -P ExecMainStatus lab-look.service"))
+}
