@@ -71,6 +71,7 @@ func TestAgent(t *testing.T) {
 		{"drift", (*world).agentCorrects},
 		{"another spec", (*world).agentRereads},
 		{"a job", (*world).agentDefers},
+		{"a queue that is never empty", (*world).agentGetsItsTurn},
 		{"a spec with problems", (*world).agentKeepsTheLastGood},
 		{"a second agent", (*world).agentIsAlone},
 		{"an apply at work", (*world).agentStandsBack},
@@ -132,6 +133,31 @@ func (w *world) agentDefers() {
 	w.reaches(agentStatus, "in step")
 }
 
+// agentGetsItsTurn after maxDefer, although the next job always waits.
+func (w *world) agentGetsItsTurn() {
+	w.flip()
+	var queue []string
+	for range 6 {
+		queue = append(queue, w.hub.Enqueue(standin.Job{Sleep: 1500 * time.Millisecond}))
+	}
+	w.waitJob(queue[0], runs)
+	w.asked()
+	w.look(`sed -i 's/"deferred_since": ".*"/"deferred_since": "2026-01-01T00:00:00Z"/' /var/lib/benchctl/marks.json`)
+	w.asked()
+	w.reaches("journalctl -o cat -u benchctl", "jobs have put passes off since 2026-01-01")
+	w.reaches(governor1, "performance")
+	corrected := time.Now()
+	for _, id := range queue {
+		if j := w.waitJob(id, over); j.Lost != "" || j.Result != "Succeeded" {
+			w.t.Errorf("a job: %+v", j)
+		}
+	}
+	if last, _ := w.hub.Job(queue[len(queue)-1]); corrected.After(last.Ended) {
+		w.t.Errorf("corrected %v after the last job", corrected.Sub(last.Ended))
+	}
+	w.reaches(agentStatus, "in step")
+}
+
 // asked asks for a pass, and waits until it has left its line in the history.
 func (w *world) asked() {
 	w.t.Helper()
@@ -185,7 +211,7 @@ func (w *world) agentStandsBack() {
 		}
 	}
 	w.look("systemctl reload benchctl")
-	w.reaches(agentStatus, "deferred; next pass")
+	w.reaches(agentStatus, "deferred by another benchctl")
 	if is := w.look(governor1); is != "powersave" {
 		w.t.Errorf("meanwhile the governor became %s", is)
 	}
@@ -250,11 +276,14 @@ func (w *world) agentGivesWay() {
 // agentIsSmall between passes, and sleeps.
 func (w *world) agentIsSmall() {
 	pid := w.agentPID()
+	cpu := w.cpu()
 	w.asked()
 	w.reaches(agentStatus, "in step")
 	time.Sleep(time.Second) // for what comes after a pass
+	w.t.Logf("a pass that looks at everything costs %v of CPU", w.cpu()-cpu)
 	switches := fmt.Sprintf("cat /proc/%s/task/*/status | awk '/ctxt_switches/ {n += $2} END {print n}'", pid)
-	before, cpu := w.look(switches), w.cpu()
+	before := w.look(switches)
+	cpu = w.cpu()
 	time.Sleep(5 * time.Second)
 	rss, err := strconv.Atoi(w.look("awk '/^VmRSS/ {print $2}' /proc/" + pid + "/status"))
 	if err != nil {

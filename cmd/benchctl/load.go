@@ -24,12 +24,12 @@ func load(e *env, file string) (*spec.Spec, error) {
 	return spec.Load(file, src)
 }
 
-// loadKept is load where nobody is at hand: a spec with problems is reported,
-// and gives way to the last good one.
+// loadKept is load where nobody is at hand: a spec with problems gives way to
+// the last good one. The agent, which watches the file, has said which problems.
 func loadKept(e *env, file string) (*spec.Spec, error) {
 	s, fault, err := agent.LoadKept(e.machine, file)
 	if fault != nil {
-		journal.New(e.stderr).Say(journal.Error, nil, "the last good spec stays in force, since %s has problems:\n%v", file, fault)
+		journal.New(e.stderr).Say(journal.Warning, nil, "the last good spec is used, since %s has problems: see benchctl validate -f %[1]s", file)
 	}
 	return s, err
 }

@@ -95,14 +95,14 @@ func (a *Agent) look(ctx context.Context, jobs Jobs) {
 	case err != nil:
 		a.become("the last pass failed", journal.Error, "%v", err)
 	case seen.Code == reconcile.ExitDeferred:
-		a.become("deferred", journal.Info, "deferred: another benchctl is at work, or somebody paused it")
+		a.state = "deferred by another benchctl or a pause" // the child said which
 	case seen.Summary[reconcile.Pending] > 0:
 		a.Log.Say(journal.Notice, nil, "%d to change: starting %s", seen.Summary[reconcile.Pending], ApplyUnit)
 		a.correct(ctx, jobs)
 	case seen.Code != reconcile.ExitOK:
 		a.become("needs somebody: see benchctl diff", journal.Warning, "nothing to change, but not all is well: see benchctl diff")
 	default:
-		a.become("in step", journal.Info, "in step")
+		a.state = "in step"
 	}
 }
 
