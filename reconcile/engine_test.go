@@ -206,7 +206,8 @@ func (j fakeJobs) ask(what string) error {
 func (j fakeJobs) Idle(context.Context) error { return j.ask("idle?") }
 func (j fakeJobs) Stop(context.Context) error { return j.ask("stop") }
 func (j fakeJobs) Hold(ctx context.Context) (context.Context, func() error, error) {
-	return ctx, func() error { return j.ask("release") }, j.ask("hold")
+	held, cancel := context.WithCancel(ctx)
+	return held, func() error { cancel(); return j.ask("release") }, j.ask("hold")
 }
 
 func TestApply(t *testing.T) {

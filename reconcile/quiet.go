@@ -46,10 +46,11 @@ func (p *pass) prepare(ctx context.Context, res Resource) error {
 	bound, cancel := sparing(held, stopTime)
 	defer cancel()
 	err = r.Prepare(p.withProgress(bound, res.ID()), p.host)
+	late := bound.Err() != nil && ctx.Err() == nil // asked before the release, with which held ends too
 	if p.busy = release(); p.busy != nil {
 		return p.busy
 	}
-	if bound.Err() != nil && ctx.Err() == nil {
+	if late {
 		return nil
 	}
 	return err
