@@ -45,6 +45,8 @@ func TestANewVersion(t *testing.T) {
 	if !w.hub.Online(standin.Repo(repository), "bench7-bench") {
 		t.Error("the new version is not online")
 	}
+	// The hooks are not the runner's to lose, and know the new revision.
+	w.wantJob(w.job(""), "Succeeded", []string{"  in step      service    revision *"}, nil)
 }
 
 // publish makes a version of the runner and puts it on GitHub.
