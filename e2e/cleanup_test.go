@@ -21,11 +21,12 @@ const leftovers = `cd ` + boxWork + `
 mkdir -p old/old/.git 'esc` + "\x1b" + `[2Jape/x' young/young _tool/Java/17/x64 _tool/Java/21/x64 ../_diag/pages
 (cd old && seq 20000 | xargs touch)
 ln -s /etc old/old/etc; ln -s /etc/shadow old/shadow; ln -s / old/old/.git/root; mkfifo old/fifo
-mkdir -p old/$(seq -f d%g -s / 500)
+mkdir -p deep/$(seq -f d%g -s / 500)
+head -c 40M /dev/zero >old/old/pack; head -c 12M /dev/zero >_tool/Java/17/x64/modules; head -c 4M /dev/zero >../_diag/Worker_1.log
 ln -s /etc link
-touch _tool/Java/17/x64.complete _tool/Java/21/x64.complete ../_diag/Worker_1.log ../_diag/Worker_2.log ../_diag/pages/1
+touch _tool/Java/17/x64.complete _tool/Java/21/x64.complete ../_diag/Worker_2.log ../_diag/pages/1
 mkdir old/closed; touch old/closed/x
-find old esc* link -depth -exec touch -h -d '21 days ago' {} +
+find deep old esc* link -depth -exec touch -h -d '21 days ago' {} +
 chmod 0 old/closed; touch -d '21 days ago' old
 find _tool/Java/17 -depth -exec touch -d '100 days ago' {} +
 touch -d '40 days ago' ../_diag/Worker_1.log ../_diag/pages/1`
@@ -48,9 +49,10 @@ func TestCleanup(t *testing.T) {
 		"cleanup/processes process * (sleep): since *, its job is over -> ended",
 		"cleanup _work/esc\\x1b[2Jape: unused for 21 days, less than 1 MiB -> removed",
 		"cleanup _work/link: unused for 21 days, less than 1 MiB -> removed",
-		"cleanup _work/old: unused for 21 days, more files than were counted -> removed",
-		"cleanup _work/_tool/Java/17: unused for 100 days, less than 1 MiB -> removed",
-		"cleanup _diag: logs not written to for 30 days or more: 2, less than 1 MiB -> removed",
+		"cleanup _work/deep: unused for 21 days, more files than were counted -> removed",
+		"cleanup _work/old: unused for 21 days, 40 MiB -> removed",
+		"cleanup _work/_tool/Java/17: unused for 100 days, 12 MiB -> removed",
+		"cleanup _diag: logs not written to for 30 days or more: 2, 4 MiB -> removed",
 	}
 	if found := w.differs(t.Context()); !alikeInAnyOrder(found, want) {
 		t.Errorf("diff finds %q\nwant %q", found, want)
