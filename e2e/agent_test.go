@@ -21,24 +21,10 @@ func agentSpec(cron string) string {
 // newAgentWorld is a host in step whose agent runs.
 func newAgentWorld(t *testing.T, cron string) *world {
 	t.Helper()
-	w := newWorld(t, lab.Debian13, prepared(t))
+	w := newWorld(t, lab.Debian13, prepared(t), networked)
 	w.put("/etc/benchctl/token", apiToken+"\n", 0o600)
 	w.spec(agentSpec(cron))
 	w.benchctl(0, "apply")
-	w.put("/etc/systemd/system/benchctl.service", `[Service]
-Type=notify
-NotifyAccess=all
-ExecStart=/usr/local/bin/benchctl agent -f /etc/benchctl/runner.yaml
-ExecReload=kill -HUP $MAINPID
-Restart=always
-RestartPreventExitStatus=1
-`, 0o644)
-	w.put("/etc/systemd/system/benchctl-apply.service", `[Service]
-Type=oneshot
-SuccessExitStatus=3
-ExecStart=/usr/local/bin/benchctl apply --unattended -f /etc/benchctl/runner.yaml
-`, 0o644)
-	w.sh("systemctl daemon-reload && systemctl start benchctl")
 	return w
 }
 
