@@ -64,6 +64,8 @@ type Options struct {
 	Began func(ID, []Change)
 	Ended func(Outcome)
 	Said  func(ID, string)
+	// Pace is how often long work says how far it is; 0 is DefaultPace.
+	Pace time.Duration
 }
 
 // Apply makes each resource so, in order, and looks again at each. While a job

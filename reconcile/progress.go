@@ -1,14 +1,24 @@
 package reconcile
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 type progressKey struct{}
+
+type paceKey struct{}
+
+// DefaultPace is how often work says how far it is where nobody watches: often
+// enough to tell it from work that hangs, seldom enough for a log.
+const DefaultPace = 30 * time.Second
 
 // withProgress lets a resource's Apply say what it is at.
 func (p *pass) withProgress(ctx context.Context, id ID) context.Context {
 	if p.Said == nil {
 		return ctx
 	}
+	ctx = context.WithValue(ctx, paceKey{}, p.Pace)
 	return WithProgress(ctx, func(line string) { p.Said(id, line) })
 }
 
@@ -24,4 +34,12 @@ func Progress(ctx context.Context) func(line string) {
 		return say
 	}
 	return func(string) {}
+}
+
+// Pace is how long work that goes on may be silent; see [Options].
+func Pace(ctx context.Context) time.Duration {
+	if pace, ok := ctx.Value(paceKey{}).(time.Duration); ok && pace > 0 {
+		return pace
+	}
+	return DefaultPace
 }

@@ -159,7 +159,9 @@ func (a *Apt) unit(ctx context.Context, h host.Host, argv []string) error {
 }
 
 func (a *Apt) unitOutput(ctx context.Context, h host.Host, argv []string) (host.Output, error) {
-	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: phases(reconcile.Progress(ctx))}
+	progress := newAptProgress(reconcile.Progress(ctx), reconcile.Pace(ctx))
+	defer progress.close()
+	cmd := host.Command{Argv: argv, Env: aptEnv, Dir: "/", Progress: progress.line}
 	out, err := h.RunUnit(ctx, aptUnit, cmd)
 	if err != nil {
 		return out, aptError(argv, err)

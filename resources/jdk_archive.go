@@ -115,19 +115,22 @@ func inWords(java string) string {
 	return "no JDK at its top (" + java + ")"
 }
 
-// percent reports now and then how far something long has come.
+// percent reports now and then how far something long has come, in bytes where
+// nobody said how many there will be.
 func percent(ctx context.Context, what string) func(done, total int64) {
-	say, told := reconcile.Progress(ctx), time.Now()
+	say, pace, told := reconcile.Progress(ctx), reconcile.Pace(ctx), time.Now()
 	return func(done, total int64) {
-		if total > 0 && time.Since(told) > progressEvery {
-			told = time.Now()
-			say(fmt.Sprintf("%s: %d %%", what, done*100/total))
+		if time.Since(told) < pace {
+			return
+		}
+		told = time.Now()
+		if total > 0 {
+			say(fmt.Sprintf("%s: %d %% of %.0f MB", what, done*100/total, float64(total)/1e6))
+		} else {
+			say(fmt.Sprintf("%s: %.0f MB", what, float64(done)/1e6))
 		}
 	}
 }
-
-// progressEvery is how long a person watches a silent screen before wondering.
-const progressEvery = 3 * time.Second
 
 func orAbsent(s string) string {
 	if s == "" {

@@ -121,12 +121,22 @@ func (w *wired) apply(ctx context.Context, e *env, f *flags, jobs reconcile.Jobs
 		opt.Starter = w.starter
 	}
 	if !f.quiet {
+		opt.Pace = pace(e)
 		opt.Began = func(id reconcile.ID, changes []reconcile.Change) {
 			fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(gist(changes)))
 		}
 		opt.Said = func(id reconcile.ID, line string) { fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(line)) }
 	}
 	return newReport("apply", w, began, reconcile.Apply(ctx, w.machine, w.resources, opt))
+}
+
+// pace is how long a person watches a silent screen before wondering. Where
+// nobody watches, the default will do.
+func pace(e *env) time.Duration {
+	if isTerminal(e.stderr) {
+		return 3 * time.Second
+	}
+	return 0
 }
 
 // gist is what a step is about, in a few words.
