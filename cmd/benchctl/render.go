@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -195,27 +194,4 @@ func isTerminal(w any) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
-}
-
-// selected keeps the order of the resources and drops those that --only leaves
-// out, which may name kinds and ids.
-func selected(all []reconcile.Resource, only []string) ([]reconcile.Resource, error) {
-	if len(only) == 0 {
-		return all, nil
-	}
-	var kinds, names []string
-	var some []reconcile.Resource
-	for _, r := range all {
-		kind, id := r.ID().Kind, r.ID().String()
-		kinds, names = append(kinds, kind), append(names, kind, id)
-		if slices.Contains(only, kind) || slices.Contains(only, id) {
-			some = append(some, r)
-		}
-	}
-	for _, name := range only {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("cannot look only at %q: the kinds of this spec are %s", name, strings.Join(slices.Compact(kinds), ", "))
-		}
-	}
-	return some, nil
 }
