@@ -133,3 +133,19 @@ func alikeInAnyOrder(lines, patterns []string) bool {
 		return !slices.ContainsFunc(lines, func(line string) bool { return alike([]string{line}, []string{p}) })
 	})
 }
+
+// TestAgentCleansUp has the sandboxed agent find what a job left, and what its
+// user hid from everybody, and the unit that may change the host remove it.
+func TestAgentCleansUp(t *testing.T) {
+	t.Parallel()
+	w := newAgentWorld(t, "@every 2s")
+	w.asUser("mkdir -p " + boxWork + "/hidden/closed; chmod 0 " + boxWork + "/hidden/closed; touch -d '21 days ago' " + boxWork + "/hidden/closed " + boxWork + "/hidden")
+	w.runJob(outlives)
+	w.spec(agentSpec("@every 2s") + "cleanup: {work: 14d, processes: end}\n")
+	w.reaches("ls "+boxWork+"; pgrep -cu gha-runner sleep || true", "bench\n0")
+	w.reaches(agentStatus, "in step")
+	w.sh("! test -e " + boxWork + "/hidden")
+	if said := w.look("journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "_work/hidden") || !strings.Contains(said, "(sleep)") {
+		t.Errorf("the unit that applies said\n%s", said)
+	}
+}
