@@ -25,9 +25,9 @@ func (r Report) headline() string {
 // verdict says what the policy makes of a bad report.
 func (p Policy) verdict(m Moment) string {
 	if p == Warn {
-		return "gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. On the host, benchctl diff and benchctl apply come next."
+		return "gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: benchctl diff on the host."
 	}
-	return "gate: fail in runner.yaml fails the job. On the host, benchctl diff and benchctl apply come next."
+	return "gate: fail in runner.yaml fails the job. Next: benchctl diff on the host."
 }
 
 // Log writes the report into a job's log.
