@@ -24,7 +24,7 @@ func newAgentWorld(t *testing.T, cron string) *world {
 	w := newWorld(t, lab.Debian13, prepared(t), networked)
 	w.put("/etc/benchctl/token", apiToken+"\n", 0o600)
 	w.spec(agentSpec(cron))
-	w.benchctl(0, "apply")
+	w.apply(0)
 	return w
 }
 
