@@ -43,6 +43,7 @@ func (l *loader) runnerWhole(f *field, r Runner, scheduled bool) {
 	if r.Version == Latest && f.get("archive").has() {
 		l.fault(f.get("archive"), "write the version that the archive holds into runner.version", "an archive holds one version, and that is not always the latest")
 	}
+	l.outdated(f.get("version"), r)
 	if r.Archive != "" && r.Version != Latest {
 		l.undigested(f.get("sha256"), "the archive")
 	}

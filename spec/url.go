@@ -57,6 +57,9 @@ func (l *loader) scope(f *field, u *url.URL) URL {
 		l.fault(f, "did you mean https://github.com"+strings.TrimPrefix(u.Path, "/repos")+"?", "%s is not where runners are registered", host)
 		return URL{}
 	}
+	if l.forge(f, host) {
+		return URL{}
+	}
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	at := URL{Host: host, API: apiBase(u.Scheme, host)}
 	switch {

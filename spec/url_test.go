@@ -54,6 +54,8 @@ func TestBadURL(t *testing.T) {
 		{"https://github.com/orgs/o/repositories", "a page about the organisation", "write https://github.com/o"},
 		{"https://www.github.com/o/r", "www.github.com is not where runners are registered", "did you mean https://github.com/o/r?"},
 		{"https://api.github.com/repos/o/r", "api.github.com is not where", "did you mean"},
+		{"https://gitlab.com/group/project", "gitlab.com is GitLab, and benchctl looks after runners of GitHub Actions", "write where the repository is at GitHub"},
+		{"https://www.codeberg.org/o/r", "www.codeberg.org is Codeberg", "write where the repository is at GitHub"},
 		{"https://github.com/o/r?tab=readme", "a question (?...)", "remove it"},
 		{"https://github.com/o/r#readme", "a #fragment is never sent", "remove it"},
 		{"https://github.com/o/..", `".." is not the name of a repository`, "write https://github.com/OWNER/REPO"},
