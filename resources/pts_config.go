@@ -11,35 +11,6 @@ import (
 	"syscall"
 )
 
-// A ptsSetting is an element of user-config.xml that benchctl owns.
-type ptsSetting struct{ path, value string }
-
-// ptsSettings make a batch run by itself, keep to itself, and repeat a test by
-// one rule. PTS fills in what else the file should have, and rewrites all of it
-// when it likes: elements are compared, never bytes.
-//
-// The threshold is the coefficient of variation, in percent, above which PTS
-// adds runs to a test. Its own sources have three defaults for it (3.5 in the
-// documentation, 2.5 in the template, 3.0 in the code), so that the one in force
-// depends on how the file came to be; it is pinned to the template's.
-var ptsSettings = []ptsSetting{
-	{"OpenBenchmarking/AnonymousUsageReporting", "FALSE"},
-	{"OpenBenchmarking/AllowResultUploadsToOpenBenchmarking", "FALSE"},
-	{"OpenBenchmarking/AlwaysUploadSystemLogs", "FALSE"},
-	{"Installation/PromptForDownloadMirror", "FALSE"},
-	{"Testing/AlwaysUploadResultsToOpenBenchmarking", "FALSE"},
-	{"TestResultValidation/DynamicRunCount", "TRUE"},
-	{"TestResultValidation/StandardDeviationThreshold", "2.5"},
-	{"BatchMode/SaveResults", "TRUE"},
-	{"BatchMode/OpenBrowser", "FALSE"},
-	{"BatchMode/UploadResults", "FALSE"},
-	{"BatchMode/PromptForTestIdentifier", "FALSE"},
-	{"BatchMode/PromptForTestDescription", "FALSE"},
-	{"BatchMode/PromptSaveName", "FALSE"},
-	{"BatchMode/RunAllTestCombinations", "TRUE"}, // FALSE would ask which
-	{"BatchMode/Configured", "TRUE"},
-}
-
 // A ptsConfig is the text of a user-config.xml; nil is one that is not there.
 type ptsConfig []byte
 
