@@ -48,6 +48,48 @@ func TestDriftAndItsCause(t *testing.T) {
 	w.measures()
 }
 
+// TestTheAgentSaysWhatDrifted: the agent sees drift from inside its sandbox, and
+// has it corrected; the notes, the journal and the metrics of both say why.
+func TestTheAgentSaysWhatDrifted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Debian13, prepared(t))
+	w.put("/etc/benchctl/token", apiToken+"\n", 0o600)
+	w.spec(plainSpec + "schedule: \"@every 1h\"\ngithub: {tokenFile: /etc/benchctl/token}\n")
+	w.apply(0)
+	w.put("/etc/systemd/system/power-profiles-daemon.service", rivalUnit, 0o644)
+	w.sh("systemctl daemon-reload; systemctl start power-profiles-daemon; systemctl reload benchctl")
+	for _, run := range []string{`"verb":"pass".*"exit":2`, `"verb":"apply".*"exit":0`} {
+		e := w.noted(run + ".*corrective")
+		at := slices.IndexFunc(e.Changes, func(c history.Item) bool { return c.Field == "policy1" })
+		if at < 0 || !e.Changes[at].Corrective || e.Changes[at].Since == nil || !strings.HasPrefix(e.Changes[at].Cause, "power-profiles-daemon started ") {
+			t.Errorf("it noted %+v", e)
+		}
+	}
+	w.sh("journalctl --sync")
+	for unit, status := range map[string]string{"benchctl": "pending", "benchctl-apply": "changed"} {
+		if said := w.sh("journalctl -o cat --output-fields=BENCHCTL_CAUSE -u " + unit + " BENCHCTL_RESOURCE=cpufreq BENCHCTL_STATUS=" + status); !strings.HasPrefix(said, "power-profiles-daemon started ") {
+			t.Errorf("the journal of %s says %q", unit, said)
+		}
+	}
+	text := w.sh("cat /run/benchctl/benchctl.prom")
+	for _, line := range []string{`benchctl_drift_corrections_total{resource="cpufreq"} 1`, "benchctl_last_pass_exit_code 0", "benchctl_next_run_timestamp_seconds "} {
+		if !strings.Contains(text, "\n"+line) {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+}
+
+// noted waits until the notes have a run that a pattern fits.
+func (w *world) noted(pattern string) history.Entry {
+	w.t.Helper()
+	var e history.Entry
+	line := w.sh(fmt.Sprintf("for i in $(seq 300); do grep -m 1 '%s' %s && exit; sleep 0.1; done; exit 1", pattern, history.Lines))
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		w.t.Fatalf("%v: %s", err, line)
+	}
+	return e
+}
+
 // drifted wants exactly these changes of a report, as "id field", called drift
 // since about now.
 func (w *world) drifted(r *reconcile.Report, want ...string) {

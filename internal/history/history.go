@@ -39,7 +39,7 @@ type Book struct {
 	Resources map[string]Mark `json:"resources,omitempty"` // by id
 
 	InStep      time.Time `json:"in_step,omitzero"`       // when the whole host was last seen in step
-	InStepSince time.Time `json:"in_step_since,omitzero"` // since when it was, at every look; zero while it is not
+	InStepSince time.Time `json:"in_step_since,omitzero"` // since when it was, at every look and untouched; zero while it is not
 
 	DeferredSince time.Time `json:"deferred_since,omitzero"` // since when a job puts passes off; zero while none does
 	Deferrals     int       `json:"deferrals,omitempty"`     // runs that were put off, ever

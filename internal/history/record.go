@@ -100,7 +100,7 @@ func (b *Book) add(run Run) {
 	case run.Report.ExitCode() != reconcile.ExitOK:
 		b.InStepSince = time.Time{}
 	case !run.Partial:
-		if b.InStepSince.IsZero() || b.InStepSince.After(now) {
+		if changed := run.Report.Summary[reconcile.Changed] > 0; changed || b.InStepSince.IsZero() || b.InStepSince.After(now) {
 			b.InStepSince = now
 		}
 		b.InStep = now

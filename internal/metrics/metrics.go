@@ -23,7 +23,7 @@ type Snapshot struct {
 	Commit  string
 	Host    string
 	Now     time.Time
-	NextRun time.Time // of the agent, before its splay; zero without a schedule
+	NextRun time.Time // of the agent; zero without a schedule
 }
 
 // A metric is a family of samples: a row in the file.
@@ -72,7 +72,7 @@ var metrics = []metric{
 		return []sample{{nil, max(0, s.Now.Sub(s.Book.InStep).Seconds())}}
 	}},
 	{"benchctl_registration_online", "gauge", "Whether GitHub said that the runner is online; absent when it was not asked or did not say.", online},
-	{"benchctl_next_run_timestamp_seconds", "gauge", "When the agent's next pass is due, before its splay; absent without a schedule.", func(s Snapshot) []sample {
+	{"benchctl_next_run_timestamp_seconds", "gauge", "When the agent's next pass is due; absent without a schedule.", func(s Snapshot) []sample {
 		return at(s.NextRun)
 	}},
 }
