@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// aptTotals are the two lines in which apt-get sums up what it is about to do.
-var aptTotals = regexp.MustCompile(`^([0-9]+ upgraded, .*|Need to get .*)$`)
+// aptTotals are the two lines in which apt-get sums up what it is about to do,
+// and the one that says that an earlier run of it is waited for.
+var aptTotals = regexp.MustCompile(`^([0-9]+ upgraded, .*|Need to get .*|waiting for ` + regexp.QuoteMeta(aptUnit) + `.*)$`)
 
 // aptPhases are how the lines of each phase begin, what to call it, and which
 // word of such a line is the package.
