@@ -9,10 +9,12 @@ import (
 )
 
 // Without a process to be woken by, another look comes soon at first: what
-// there is to wait for then takes the Listener milliseconds.
+// there is to wait for then takes the Listener milliseconds. If it takes longer,
+// looks become rare, since an agent may have to wait like this for hours and
+// must not be the noise.
 const (
 	soon    = 5 * time.Millisecond
-	recheck = time.Second
+	recheck = 15 * time.Second
 )
 
 // Wait returns when no job is there any more. It tells progress why it waits,
