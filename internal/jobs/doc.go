@@ -57,6 +57,17 @@
 // When a Listener lives and neither log can be read, the runner is busy. When
 // no Listener lives nothing can have been acquired, and Workers alone count.
 //
+// # Holding, and for how long
+//
+// A runner is held by SIGSTOP, for one change ([Keeper.Hold]) or for a whole
+// apply ([Keeper.Seize], in the moment in which a Worker ends). Before that a
+// guardian is on duty, a process in a unit of its own: it lets the runner go on
+// when benchctl ends, and after ten minutes in any case. Should the guardian be
+// killed, systemd does it. Work under way is given up a minute before the ten
+// are over, or as soon as the guardian is gone. At the end of each change it is
+// looked at once more whether the runner is held; if it is not, a job may have
+// met the change, and that is an error.
+//
 // # Rights
 //
 // Looking needs to see the processes of another user: root with
