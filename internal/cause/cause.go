@@ -27,7 +27,8 @@ type Finder struct {
 	// Local is how times are written and what dpkg's log means by its own.
 	Local *time.Location
 
-	log []event // of dpkg; nil until somebody asks
+	log  []event // of dpkg, the newest last
+	read bool    // log was
 }
 
 // Find says what probably did a change of a resource of that kind since a time,

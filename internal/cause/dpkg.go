@@ -36,9 +36,8 @@ var actions = map[string]string{"install": "installed", "upgrade": "upgraded", "
 // dpkg says what dpkg last did to the package of a change. One that is gone was
 // removed when that began: a purge of what is left may come much later.
 func (f *Finder) dpkg(kind string, c reconcile.Change, since time.Time) string {
-	f.read(since)
 	var found event
-	for _, e := range slices.Backward(f.log) {
+	for _, e := range slices.Backward(f.events()) {
 		// The log knows whole seconds.
 		if !e.at.Add(time.Second).After(since) {
 			break
@@ -90,19 +89,14 @@ func concerns(kind string, c reconcile.Change, e event) bool {
 	return false
 }
 
-// read takes in dpkg's log and, where that began later than the time of
-// interest, the one before it.
-func (f *Finder) read(since time.Time) {
-	if f.log != nil {
-		return
+// events are those of dpkg's log, and of the one before it, which is rotated
+// once a month. They are read once.
+func (f *Finder) events() []event {
+	if !f.read {
+		f.read = true
+		f.log = append(f.parse(tail(f.Reader, dpkgLog+".1")), f.parse(tail(f.Reader, dpkgLog))...)
 	}
-	f.log = f.parse(tail(f.Reader, dpkgLog))
-	if len(f.log) == 0 || f.log[0].at.After(since) {
-		f.log = append(f.parse(tail(f.Reader, dpkgLog+".1")), f.log...)
-	}
-	if f.log == nil {
-		f.log = []event{}
-	}
+	return f.log
 }
 
 // parse reads lines such as
