@@ -100,6 +100,8 @@ func (w *world) agentDefers() {
 	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
 	w.waitJob(id, runs)
 	w.flip()
+	w.asked()
+	w.reaches(agentStatus, "deferred; next pass") // and what came before is over
 	cpu := w.cpu()
 	const passes = 10
 	for range passes {
