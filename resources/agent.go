@@ -31,6 +31,9 @@ const (
 type agent struct {
 	spec   *spec.Spec
 	binary string // absolute path of benchctl, as the units call it
+	// sources are what the agent reads the spec from where some of it is
+	// fetched. Otherwise it reads the one in specFile.
+	sources []string
 	// unattended is an apply or a look of the agent's own. What runs is then
 	// the agent's affair: it will know.
 	unattended bool

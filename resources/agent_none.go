@@ -25,8 +25,11 @@ var agentUnits = []string{agentUnit, relaySocket, relayUnit, applyUnit}
 // agentTraces are the other files that there are because of the agent.
 var agentTraces = []string{
 	agentNotesFile, "/var/lib/benchctl/last-good.yaml",
-	"/run/benchctl/agent.lock", relayPath,
+	"/run/benchctl/agent.lock", relayPath, copiesDir,
 }
+
+// copiesDir has the copies of a spec that is fetched.
+const copiesDir = "/var/lib/benchctl/sources"
 
 // Diff looks for whatever an agent leaves.
 func (n noAgent) Diff(ctx context.Context, r host.Reader) ([]reconcile.Change, error) {
@@ -80,6 +83,11 @@ func (noAgent) files(r host.Reader) ([]string, error) {
 	if text, err := r.ReadFile(specFile); err == nil && sum(text) == readAgentNotes(r).Copied {
 		found = append(found, specFile)
 	}
+	copies, err := r.Glob(copiesDir + "/*")
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, copies...)
 	for _, file := range agentTraces {
 		there, err := exists(r, file)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // specFile is where the agent reads its spec. A spec that was applied from
-// elsewhere is copied there, whole and as it is.
+// elsewhere is copied there, whole and as it is, unless it is fetched.
 const specFile = "/etc/benchctl/runner.yaml"
 
 // agentNotesFile is what is remembered for the agent. Losing it is harmless: a
@@ -62,6 +62,9 @@ func (a agent) diffSpec(r host.Reader) ([]reconcile.Change, error) {
 	if err := checkRoots(r, path.Dir(specFile)); err != nil {
 		return nil, fmt.Errorf("cannot have the agent read %s: %w; give it to root", specFile, err)
 	}
+	if len(a.sources) > 0 {
+		return a.diffSources(r)
+	}
 	if !a.inPlace() {
 		return ownFile{specFile, string(a.spec.Text), 0o644}.diff(r)
 	}
@@ -86,6 +89,9 @@ func (a agent) putSpec(ctx context.Context, h host.Host) error {
 	changes, err := a.diffSpec(h)
 	if err != nil || len(changes) == 0 {
 		return err
+	}
+	if len(a.sources) > 0 {
+		return a.dropSpec(ctx, h)
 	}
 	have, err := h.ReadFile(specFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -36,7 +36,7 @@ StartLimitIntervalSec=0
 Type=notify
 Environment=` + agentRevision + `={{.Revision}}
 Environment=` + relay.SocketEnv + `=` + relayPath + `
-ExecStart={{.Binary}} agent -f ` + specFile + `
+ExecStart={{.Binary}} agent{{.Files}}
 ExecReload=/bin/sh -c 'kill -HUP $$MAINPID'
 SyslogIdentifier=benchctl
 Restart=always
@@ -59,7 +59,8 @@ WantedBy=multi-user.target
 Schedule={{.Schedule.Cron}}
 Splay={{.Schedule.Splay}}
 MaxDefer={{.Schedule.MaxDefer}}
-`),
+{{range .Sources}}` + sourceKey + `={{.}}
+{{end}}`),
 	applyUnit: agentTemplate(`[Unit]
 Description=benchctl: makes this host what its spec says
 Wants=network-online.target
@@ -68,7 +69,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-ExecStart={{.Binary}} apply --unattended -f ` + specFile + `
+ExecStart={{.Binary}} apply --unattended{{.Files}}
 # 3 is an apply that was put off: a job runs.
 SuccessExitStatus=3
 SyslogIdentifier=benchctl
@@ -125,6 +126,8 @@ func (a agent) unit(r host.Reader, name, revision string) (string, error) {
 	var text strings.Builder
 	err := agentTemplates[name].Execute(&text, map[string]any{
 		"Binary":       a.binary,
+		"Files":        a.execFiles(),
+		"Sources":      a.sources,
 		"Revision":     revision,
 		"Runner":       unitName(s.Runner.URL, runnerName(r, s)),
 		"Credentials":  a.credentialLines(),
@@ -184,11 +187,14 @@ func (a agent) credentialLines() []string {
 	return lines
 }
 
-// places are where the agent has business, as HOST:PORT: GitHub's API, whoever
-// is told, and the proxies of the runner, by which it gets there.
+// places are where the agent has business, as HOST:PORT: GitHub's API, where the
+// spec is, whoever is told, and the proxies of the runner, by which it gets there.
 func (a agent) places(r host.Reader) []string {
 	s := a.spec
 	places := []string{relay.Place(s.Runner.URL.API), "api.github.com:443"}
+	for _, name := range a.sources {
+		places = append(places, relay.Place(name))
+	}
 	if n := s.Notify; n != nil {
 		places = append(places, relay.Place(n.Webhook))
 		if text, err := r.ReadFile(n.WebhookFile); err == nil {

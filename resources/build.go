@@ -18,6 +18,7 @@ type Options struct {
 	Token    actions.Secret      // a pasted registration token, or ""
 	Getenv   func(string) string // asked for proxies alone
 	Self     string              // the running benchctl's own file
+	Sources  []string            // what an agent reads the spec from; nil: a copy of it on the host
 
 	Offline       bool // never talk to GitHub
 	Attended      bool // a person is waiting: `latest` may be resolved
@@ -54,7 +55,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, cleanupOf(s)...)
 	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
 	if s.Schedule != nil {
-		all = append(all, agent{spec: s, binary: own.path(), unattended: o.Unattended, patience: agentPatience})
+		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})
 	}
 	return all
 }

@@ -13,7 +13,7 @@ import (
 func (f *field) under(later *field) *field {
 	mine, ok1 := f.value.(map[string]any)
 	its, ok2 := later.value.(map[string]any)
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || f.short() && later.short() {
 		later.parent = f.parent
 		return later
 	}
@@ -31,6 +31,9 @@ func (f *field) under(later *field) *field {
 	return f
 }
 
+// short reports whether the field was typed as a scalar in place of a mapping.
+func (f *field) short() bool { return len(f.keys) == 1 && f.fields[f.keys[0]].node == f.node }
+
 // print is the tree as the text of one file: what all of them together say.
 func (f *field) print() []byte {
 	var text bytes.Buffer
@@ -46,7 +49,7 @@ func (f *field) print() []byte {
 // yaml is the field as a node without the places and comments of its file. What
 // it holds of short forms and quotes stays as it was typed.
 func (f *field) yaml() *yaml.Node {
-	if f.fields == nil || len(f.keys) == 1 && f.fields[f.keys[0]].node == f.node {
+	if f.fields == nil || f.short() {
 		return plain(f.node)
 	}
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}

@@ -30,6 +30,7 @@ runner:
   labels: [self-hosted, linux, x86_64, fast]
   env: {LANG: C, TZ: UTC}
 governor: {ifUnsupported: skip}
+jdk: 17
 pts: 10.8
 -- is --
 version: 1
@@ -46,7 +47,7 @@ runner:
 governor:
   name: performance
   ifUnsupported: skip
-jdk: 21
+jdk: 17
 pts: 10.8
 -- the line that said it: base.yaml --
 version: 1

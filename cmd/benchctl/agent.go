@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/pause"
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
@@ -36,8 +37,9 @@ only looks; what has to change is changed by ` + agent.ApplyUnit + `, and never
 while a job runs. With a schedule in the spec, apply installs the agent as a
 service; nobody has to type this.
 
-A changed spec, and SIGHUP, make it read the spec again. One with problems is
-reported, and the last good one stays in force.`,
+A changed spec, and SIGHUP, make it read the spec again. One that is fetched is
+asked for again at each pass; while its server is away, the last copy serves. One
+with problems is reported, and the last good one stays in force.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), e, f) },
 	}
@@ -47,7 +49,7 @@ func runAgent(ctx context.Context, e *env, f *flags) error {
 	if err := needRoot("run the agent"); err != nil {
 		return err
 	}
-	if f.file == "-" {
+	if slices.Contains(f.files, source.Stdin) {
 		return errors.New("cannot run the agent with a spec from standard input: it reads the spec at every pass; put it in a file, and name that with -f")
 	}
 	reload := make(chan os.Signal, 1)
@@ -75,22 +77,25 @@ func frugal() {
 
 // newAgentOf puts an agent together.
 func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
-	file, err := filepath.Abs(f.file)
+	files, err := source.Absolute(f.files)
 	if err != nil {
-		return nil, fmt.Errorf("cannot run the agent: %w", err)
+		return nil, err
 	}
 	clock, err := agent.NewWallClock()
 	if err != nil {
 		return nil, err
 	}
+	log := journal.New(e.stderr)
+	from := newReader(e, f, logged(e), true)
+	from.Open = e.machine.Open
 	binary := self()
-	look := agent.Child{Argv: []string{binary, "pass", "-o", "json", "-f", file}, Env: agent.ChildEnv(e.getenv), Stderr: e.stderr}
+	look := agent.Child{Argv: append([]string{binary, "pass", "-o", "json"}, fileArgs(files)...), Env: agent.ChildEnv(e.getenv), Stderr: e.stderr}
 	if f.offline {
 		look.Argv = append(look.Argv, "--offline")
 	}
-	check := agent.Child{Argv: []string{binary, "validate", "-f", file}, Env: look.Env}
+	check := agent.Child{Argv: append([]string{binary, "validate", "--offline"}, fileArgs(files)...), Env: look.Env}
 	return &agent.Agent{
-		File: file, Host: e.machine, Log: journal.New(e.stderr), Clock: clock,
+		Files: files, Source: from, Host: e.machine, Log: log, Clock: clock,
 		Jobs: func(s *spec.Spec) agent.Jobs { return jobs.New(nil, resources.Runner(e.machine, s)) },
 		Look: look.Look,
 		Correct: func(ctx context.Context) error {
@@ -100,11 +105,16 @@ func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
 		Paused:   func() error { return paused(e) },
 		Defer:    func(s *spec.Spec, why error, job bool) time.Time { return putOff(e, s, why, job) },
 		Deferred: func(began time.Time) bool { return wasPutOff(e, began) },
-		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(file, changed) },
+		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(localFiles(files), changed) },
 		Notify:   func(state string) { _, _ = daemon.SdNotify(false, state) },
 		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv)).Stale,
 		Validate: check.Succeeds,
 	}, nil
+}
+
+// localFiles are those of this host, which it can watch.
+func localFiles(files []string) []string {
+	return slices.DeleteFunc(slices.Clone(files), source.IsRemote)
 }
 
 // paused says that somebody keeps benchctl's hands off this host, nil when

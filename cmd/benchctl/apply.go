@@ -58,11 +58,7 @@ A second apply changes nothing.`,
 }
 
 func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
-	read := load
-	if !a.attended {
-		read = loadKept
-	}
-	s, err := read(e, f.file)
+	s, keep, err := loadToApply(ctx, e, f, a)
 	if err != nil {
 		return err
 	}
@@ -85,6 +81,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	if err := w.notPaused(e, f, "apply"); err != nil {
 		return err
 	}
+	keep()
 	if err := w.cannotRegister(); err != nil {
 		return err
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
@@ -24,7 +26,7 @@ is changed, so it may run at any time, during a job too. Seeing all of it takes 
 }
 
 func diff(ctx context.Context, e *env, f *flags) error {
-	s, err := load(e, f.file)
+	s, err := load(ctx, e, f)
 	if err != nil {
 		return err
 	}
@@ -53,13 +55,10 @@ func diff(ctx context.Context, e *env, f *flags) error {
 
 // next is what to type after a diff.
 func next(f *flags) string {
-	switch f.file {
-	case defaultFile:
-		return "benchctl apply makes it so."
-	case "-":
+	if slices.Contains(f.files, source.Stdin) {
 		return "benchctl apply makes it so, with the spec in a file."
 	}
-	return "benchctl apply -f " + f.file + " makes it so."
+	return "benchctl apply" + f.again() + " makes it so."
 }
 
 // diff looks at every selected resource.
@@ -81,6 +80,9 @@ func (w *wired) notes(ctx context.Context, e *env, f *flags) {
 	}
 	for _, note := range notes {
 		fmt.Fprintln(e.stderr, "note:", clean(note))
+	}
+	if agentSources(f.files) == nil && slices.ContainsFunc(f.files, source.IsRemote) && w.spec.Schedule != nil {
+		fmt.Fprintln(e.stderr, "note: the agent cannot read standard input each time, so it goes by a copy of the whole spec and fetches nothing")
 	}
 	if w.mute && !resources.Registered(w.machine, w.spec) {
 		fmt.Fprintln(e.stderr, "note: apply will register the runner, which takes credentials, and none are set: GITHUB_TOKEN or GH_RUNNER_TOKEN")

@@ -22,7 +22,7 @@ func pass(ctx context.Context, e *env, f *flags) error {
 	if err := needRoot("make a pass"); err != nil {
 		return err
 	}
-	s, err := loadKept(e, f.file)
+	s, err := loadForPass(ctx, e, f)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/internal/rehearse"
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -35,14 +37,11 @@ nothing but the stand-in and, through it, apt's mirrors. No credentials needed.`
 }
 
 func rehearsal(ctx context.Context, e *env, f *flags, o rehearse.Options) error {
-	s, err := load(e, f.file)
+	if o.Shell && slices.Contains(f.files, source.Stdin) {
+		return errors.New("cannot open a shell in the copy: standard input is the spec; name a file with -f")
+	}
+	s, err := load(ctx, e, f)
 	if err != nil {
-		return err
-	}
-	if f.file == "-" {
-		return errors.New("cannot rehearse a spec from standard input, which is read once; name a file with -f")
-	}
-	if o.Text, err = readSpec(e, f.file); err != nil {
 		return err
 	}
 	if err := rehearse.Check(); err != nil {
@@ -53,7 +52,7 @@ func rehearsal(ctx context.Context, e *env, f *flags, o rehearse.Options) error 
 	if err := o.Idle(ctx); err != nil {
 		return deferred(e, err)
 	}
-	o.Spec, o.Binary, o.Host = s, self(), e.machine.Hostname()
+	o.Spec, o.Text, o.Binary, o.Host = s, s.Text, self(), e.machine.Hostname()
 	o.Homes = []string{s.User.Home}
 	if a, err := e.machine.Account(s.User.Name); err == nil && a.Home != s.User.Home {
 		o.Homes = append(o.Homes, a.Home)

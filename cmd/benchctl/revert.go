@@ -38,7 +38,7 @@ func revert(ctx context.Context, e *env, f *flags) error {
 		return errors.New("cannot revert some kinds alone: every knob is given back; leave --only out, or take a key such as governor out of the spec and apply")
 	}
 	defer e.machine.Close()
-	ref, runners := toHold(e, f)
+	ref, runners := toHold(ctx, e, f)
 	release, err := e.machine.Lock(ctx, "revert")
 	if err != nil {
 		return err
@@ -88,9 +88,9 @@ func forget(e *env, outcomes []reconcile.Outcome) error {
 // toHold finds whose jobs a revert must not disturb: the runners that the host
 // itself knows of, and before the first apply the spec's. A spec that cannot be
 // used is told of, and not needed.
-func toHold(e *env, f *flags) (reconcile.SpecRef, []jobs.Runner) {
+func toHold(ctx context.Context, e *env, f *flags) (reconcile.SpecRef, []jobs.Runner) {
 	installed := resources.Installed(e.machine)
-	s, err := load(e, f.file)
+	s, err := load(ctx, e, f)
 	if err == nil {
 		if len(installed) == 0 {
 			installed = append(installed, resources.Runner(e.machine, s))
@@ -100,14 +100,14 @@ func toHold(e *env, f *flags) (reconcile.SpecRef, []jobs.Runner) {
 	if !f.quiet {
 		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host: %s\n", unusable(f, err), clean(named(installed)))
 	}
-	return reconcile.SpecRef{File: f.file}, installed
+	return reconcile.SpecRef{File: f.names()}, installed
 }
 
 // unusable says in one line why there is no spec.
 func unusable(f *flags, err error) string {
 	var problems spec.Problems
 	if errors.As(err, &problems) {
-		return fmt.Sprintf("the spec %s cannot be used (benchctl validate -f %s says why)", f.file, f.file)
+		return fmt.Sprintf("the spec %s cannot be used (benchctl validate%s says why)", f.names(), f.again())
 	}
 	reason, _, _ := strings.Cut(err.Error(), ";")
 	return clean(reason)

@@ -14,9 +14,6 @@ import (
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
-// defaultFile is where a host keeps its spec.
-const defaultFile = "/etc/benchctl/runner.yaml"
-
 const exitCodes = `Exit codes:
   0  in step, or done
   1  an error: what failed, on what, and what to do next
@@ -26,7 +23,7 @@ const exitCodes = `Exit codes:
 
 // flags are those that every verb has.
 type flags struct {
-	file    string
+	files   []string // the spec, as named or by default
 	output  string
 	only    []string
 	offline bool
@@ -92,12 +89,17 @@ func newRoot(e *env) *cobra.Command {
 self-hosted GitHub Actions runner whose state is the quality of its numbers.
 
 Start with "benchctl rehearse": it tries everything on a throwaway copy of this
-machine and changes nothing.`,
+machine and changes nothing.
+
+A spec, after -f, is a path, - for the standard input, a URL with https, or
+github.com/OWNER/REPO/PATH@REF. Several are laid one over the other: mappings
+merge, anything else is replaced by the later one.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	p := root.PersistentFlags()
-	p.StringVarP(&f.file, "file", "f", defaultFile, "the spec")
+	p.StringArrayVarP(&f.files, "file", "f", nil, "the spec; of several, later ones win (default "+defaultFile+")")
+	_ = root.MarkPersistentFlagFilename("file", "yaml", "yml")
 	p.StringVarP(&f.output, "output", "o", "text", "text or json")
 	p.StringSliceVar(&f.only, "only", nil, "look only at these kinds, such as user,service")
 	p.BoolVar(&f.offline, "offline", false, "never talk to GitHub")
@@ -105,6 +107,7 @@ machine and changes nothing.`,
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
 	p.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		f.files = filesOr(e, f.files)
 		if f.output != "text" && f.output != "json" {
 			return fmt.Errorf("cannot print %q: --output is text or json", f.output)
 		}

@@ -38,7 +38,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 		return nil, err
 	}
 	o := resources.Options{
-		Host: e.machine, Getenv: e.getenv, Self: self(),
+		Host: e.machine, Getenv: e.getenv, Self: self(), Sources: agentSources(f.files),
 		Offline: f.offline, Attended: a.attended, Unattended: a.unattended, Applying: a.applying,
 		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
 	}

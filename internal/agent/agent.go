@@ -11,12 +11,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -35,10 +37,11 @@ type Jobs interface {
 
 // An Agent is the supervisor. Every field must be set.
 type Agent struct {
-	File  string // the spec, an absolute path
-	Host  host.Host
-	Log   *journal.Log
-	Clock reconcile.Clock
+	Files  []string       // the spec: absolute paths, and what is fetched
+	Source *source.Reader // reads them, and asks no server for what there is a copy of
+	Host   host.Host
+	Log    *journal.Log
+	Clock  reconcile.Clock
 	// Jobs are those of the runner that a spec describes.
 	Jobs func(*spec.Spec) Jobs
 	// Look has a child look at everything, and keep what it saw.
@@ -52,7 +55,7 @@ type Agent struct {
 	Defer func(s *spec.Spec, why error, job bool) (since time.Time)
 	// Deferred reports whether the correction that began at a time was put off.
 	Deferred func(began time.Time) bool
-	// Watch calls changed whenever the spec's file was written.
+	// Watch calls changed whenever a file of the spec was written.
 	Watch func(changed func()) (*Watcher, error)
 	// Notify tells systemd of a state, as in sd_notify(3).
 	Notify func(state string)
@@ -61,10 +64,10 @@ type Agent struct {
 	Stale    func() string
 	Validate func(context.Context) error
 
-	good  *spec.Spec // the one in force
-	text  []byte     // of the spec as it was last read, with or without problems
-	fault error      // why that one is not in force
-	state string     // what the last pass came to, in a few words
+	good  *spec.Spec  // the one in force
+	files []spec.File // the texts as they were last read, with or without problems
+	fault error       // why those are not in force
+	state string      // what the last pass came to, in a few words
 	loop  *reconcile.Loop
 	wakes chan struct{}
 	hup   atomic.Bool // somebody asked for a reload
@@ -79,14 +82,15 @@ type Agent struct {
 // take over. The signals ask for a reload. An error is that it cannot begin: a
 // spec with problems, or one without a schedule.
 func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
-	good, err := Load(a.Host, a.File)
+	name := strings.Join(a.Files, ", ")
+	good, err := a.begin(ctx)
 	if err != nil {
-		a.Notify("STATUS=cannot begin: the spec " + a.File + " has problems")
+		a.Notify("STATUS=cannot begin: the spec " + name + " has problems")
 		return err
 	}
 	if good.Schedule == nil {
-		a.Notify("STATUS=cannot begin: the spec " + a.File + " has no schedule")
-		return fmt.Errorf("cannot run the agent: %s has no schedule; add one, such as schedule: \"*/30 * * * *\"", a.File)
+		a.Notify("STATUS=cannot begin: the spec " + name + " has no schedule")
+		return fmt.Errorf("cannot run the agent: %s has no schedule; add one, such as schedule: \"*/30 * * * *\"", name)
 	}
 	ctx, a.stop = context.WithCancel(ctx)
 	defer a.stop()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -69,11 +70,11 @@ func newRig(t *testing.T, text string) *rig {
 	}
 	r.m.WriteFile(specFile, text)
 	r.Agent = &Agent{
-		File: specFile, Host: r.m, Log: journal.New(r), Clock: r,
+		Files: []string{specFile}, Source: &source.Reader{Open: r.m.Open, Copies: r.m, Kept: true}, Host: r.m, Log: journal.New(r), Clock: r,
 		Jobs: func(*spec.Spec) Jobs { return r }, Look: r.look, Correct: r.correct,
 		Paused: func() error { r.mu.Lock(); defer r.mu.Unlock(); return r.paused },
 		Defer:  r.put, Deferred: func(time.Time) bool { return r.late }, Notify: r.notify,
-		Watch:    func(changed func()) (*Watcher, error) { return Watch(r.m.Path(specFile), changed) },
+		Watch:    func(changed func()) (*Watcher, error) { return Watch([]string{r.m.Path(specFile)}, changed) },
 		Stale:    func() string { r.mu.Lock(); defer r.mu.Unlock(); return r.stale },
 		Validate: func(context.Context) error { return r.unable },
 	}
@@ -387,7 +388,7 @@ func TestASpecThatChanges(t *testing.T) {
 	if again := strings.TrimPrefix(r.log(), said); strings.Contains(again, "version") {
 		t.Errorf("said once more: %q", again)
 	}
-	s, fault, err := LoadKept(r.m, specFile)
+	s, fault, err := LoadKept(t.Context(), r.Source, r.m, r.Files)
 	if err != nil || fault == nil || s.Schedule.Cron != "45 * * * *" {
 		t.Errorf("the spec that is kept is %+v, with %v and %v", s, fault, err)
 	}
@@ -412,15 +413,15 @@ func TestReloadOnSignal(t *testing.T) {
 func TestLoadKeptWithoutAny(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "version: 2\n")
-	if _, _, err := LoadKept(r.m, specFile); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
+	if _, _, err := LoadKept(t.Context(), r.Source, r.m, r.Files); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
 		t.Errorf("the error is %v", err)
 	}
 	r.m.WriteFile(LastGood, "version: 3\n")
-	if _, _, err := LoadKept(r.m, specFile); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
+	if _, _, err := LoadKept(t.Context(), r.Source, r.m, r.Files); err == nil || !strings.Contains(err.Error(), "runner.yaml:1:10: version") {
 		t.Errorf("with a last good one that is none: %v", err)
 	}
 	r.m.WriteFile(LastGood, goodSpec)
-	if _, fault, err := LoadKept(r.m, "/etc/benchctl/gone.yaml"); err != nil || !strings.Contains(fault.Error(), "there is no such file") {
+	if _, fault, err := LoadKept(t.Context(), r.Source, r.m, []string{"/etc/benchctl/gone.yaml"}); err != nil || !strings.Contains(fault.Error(), "there is no such file") {
 		t.Errorf("with a last good one: %v, %v", fault, err)
 	}
 }
@@ -468,7 +469,7 @@ func TestAPassWithABug(t *testing.T) {
 func TestNext(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, strings.Replace(goodSpec, "splay: 0s", "splay: 20m", 1))
-	s, err := Load(r.m, specFile)
+	s, err := r.Source.Load(t.Context(), r.Files)
 	if err != nil {
 		t.Fatal(err)
 	}

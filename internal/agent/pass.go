@@ -21,7 +21,7 @@ const (
 // pass is one pass: see that nothing is in the way, look, and have corrected
 // what is to be corrected.
 func (a *Agent) pass(ctx context.Context) {
-	a.reload()
+	a.reload(ctx)
 	if a.giveWay(ctx) {
 		return
 	}
@@ -90,6 +90,9 @@ func (a *Agent) look(ctx context.Context, jobs Jobs) {
 	bound, cancel := context.WithTimeout(ctx, mostLook)
 	defer cancel()
 	seen, err := a.Look(bound)
+	if a.remote() && ctx.Err() == nil {
+		a.reload(ctx) // the child may have fetched another one
+	}
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

@@ -2,11 +2,10 @@ package agent
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
+	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -22,47 +22,31 @@ import (
 // 0600.
 const LastGood = "/var/lib/benchctl/last-good.yaml"
 
-// Load reads the spec of a host. An error is that it cannot be read, or is
-// [spec.Problems].
-func Load(r host.Reader, file string) (*spec.Spec, error) {
-	text, err := read(r, file)
-	if err != nil {
-		return nil, err
-	}
-	return spec.Load(file, text)
-}
-
-func read(r host.Reader, file string) ([]byte, error) {
-	f, err := r.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read the spec %s: there is no such file; name yours with -f, or begin with a copy of examples/minimal.yaml", file)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the spec: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, spec.MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the spec %s: %w", file, err)
-	}
-	return text, nil
-}
-
 // LoadKept reads the spec of a host that nobody is at: one with a fault gives
 // way to the last good one, and the fault comes with it. Without either it is
 // an error.
-func LoadKept(r host.Reader, file string) (s *spec.Spec, fault, err error) {
-	if s, fault = Load(r, file); fault == nil {
+func LoadKept(ctx context.Context, from *source.Reader, h host.Reader, files []string) (s *spec.Spec, fault, err error) {
+	if s, fault = from.Load(ctx, files); fault == nil {
 		return s, nil, nil
 	}
-	text, err := r.ReadFile(LastGood)
-	if err != nil {
-		return nil, nil, fault
-	}
-	if s, err = spec.Load(file, text); err != nil {
+	if s = Good(h, files); s == nil {
 		return nil, nil, fault
 	}
 	return s, fault, nil
+}
+
+// Good is the spec of a host that was last seen to be valid, under the names of
+// its files; nil when there is none.
+func Good(r host.Reader, files []string) *spec.Spec {
+	text, err := r.ReadFile(LastGood)
+	if err != nil {
+		return nil
+	}
+	s, err := spec.Load(strings.Join(files, ", "), text)
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // Keep makes a spec the last good one.
@@ -82,53 +66,79 @@ func Keep(h host.Host, s *spec.Spec) error {
 
 // enforce makes a valid spec the one in force.
 func (a *Agent) enforce(s *spec.Spec) {
-	a.good, a.text = s, s.Text
+	a.good = s
 	if err := Keep(a.Host, s); err != nil {
 		a.Log.Say(journal.Warning, nil, "%v", err)
 	}
 	if s.Schedule == nil {
 		// Its resource takes the agent away; should that fail, it is tried again.
-		a.Log.Say(journal.Notice, nil, "%s no longer has a schedule; the agent goes on until an apply has removed it", a.File)
+		a.Log.Say(journal.Notice, nil, "%s no longer has a schedule; the agent goes on until an apply has removed it", s.File)
 		return
 	}
 	a.loop.Schedule, a.loop.Delay = s.Schedule, Delay(a.Host, s.Schedule)
 }
 
+// begin reads the spec that the agent begins with. One with problems that comes
+// from elsewhere is no reason not to begin with the last good one: whoever mends
+// it there does not get to this host to start the agent again.
+func (a *Agent) begin(ctx context.Context) (*spec.Spec, error) {
+	good, fault, err := LoadKept(ctx, a.Source, a.Host, a.Files)
+	if err != nil {
+		return nil, err
+	}
+	if fault != nil && !a.remote() {
+		return nil, fault
+	}
+	if fault != nil {
+		a.broken(fault)
+	}
+	if err := a.Source.Keep(a.Host); err != nil {
+		a.Log.Say(journal.Warning, nil, "%v", err)
+	}
+	a.files, _ = a.Source.All(ctx, a.Files)
+	return good, nil
+}
+
+// remote reports whether some of the spec is fetched. That is done by the child
+// that looks: the agent itself goes by the copies.
+func (a *Agent) remote() bool { return slices.ContainsFunc(a.Files, source.IsRemote) }
+
 // reload looks at the spec, which costs next to nothing when its text is still
 // the same. One with problems is said to have them, and changes nothing.
-func (a *Agent) reload() {
+func (a *Agent) reload(ctx context.Context) {
 	if a.watch != nil {
 		_ = a.watch.renew() // what cannot be watched is read at each pass
 	}
 	asked := a.hup.Swap(false)
-	text, err := read(a.Host, a.File)
-	if err == nil && bytes.Equal(text, a.text) && !asked {
+	files, err := a.Source.All(ctx, a.Files)
+	if err == nil && slices.EqualFunc(files, a.files, sameText) && !asked {
 		return
 	}
-	a.text = text
+	a.files = files
 	a.Notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	defer a.Notify("READY=1")
-	if err == nil && bytes.Equal(text, a.good.Text) {
-		a.fault = nil
-		return
-	}
-	s := a.good
+	var s *spec.Spec
 	if err == nil {
-		s, err = spec.Load(a.File, text)
+		s, err = spec.LoadAll(files...)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		a.broken(err)
-		return
+	case bytes.Equal(s.Text, a.good.Text):
+		a.fault = nil
+	default:
+		a.fault = nil
+		a.enforce(s)
+		a.Log.Say(journal.Notice, nil, "%s changed and is in force", s.File)
 	}
-	a.fault = nil
-	a.enforce(s)
-	a.Log.Say(journal.Notice, nil, "%s changed and is in force", a.File)
 }
+
+func sameText(a, b spec.File) bool { return bytes.Equal(a.Text, b.Text) }
 
 // broken says what is wrong with the spec, unless it said the same before.
 func (a *Agent) broken(err error) {
 	if a.fault == nil || a.fault.Error() != err.Error() {
-		a.Log.Say(journal.Error, nil, "the last good spec stays in force, since %s has problems:\n%v", a.File, err)
+		a.Log.Say(journal.Error, nil, "the last good spec stays in force, since %s has problems:\n%v", strings.Join(a.Files, ", "), err)
 	}
 	a.fault = err
 }

@@ -7,25 +7,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
 // A Watcher hears when a file was written or put in place. It watches the
-// directory, since most editors put a new file in the place of the old one.
+// directory, since most editors put a new file in the place of the old one. That
+// of one file in the directory of another is heard, too.
 type Watcher struct {
-	file    string
+	files   []string
 	inotify *os.File
 	changed func()
 }
 
-// Watch calls changed whenever file was closed after writing, or moved there.
-func Watch(file string, changed func()) (*Watcher, error) {
+// Watch calls changed whenever one of the files was closed after writing, or
+// moved there.
+func Watch(files []string, changed func()) (*Watcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("cannot watch %s: %w", file, err)
+		return nil, fmt.Errorf("cannot watch the spec: %w", err)
 	}
-	w := &Watcher{file: file, inotify: os.NewFile(uintptr(fd), "inotify"), changed: changed}
+	w := &Watcher{files: files, inotify: os.NewFile(uintptr(fd), "inotify"), changed: changed}
 	if err := w.renew(); err != nil {
 		w.inotify.Close()
 		return nil, err
@@ -34,19 +37,21 @@ func Watch(file string, changed func()) (*Watcher, error) {
 	return w, nil
 }
 
-// renew watches the directory that is there now, should it be another one.
+// renew watches the directories that are there now, should they be others.
 func (w *Watcher) renew() error {
 	raw, err := w.inotify.SyscallConn()
 	if err != nil {
 		return err
 	}
+	var failed []error
 	sent := raw.Control(func(fd uintptr) {
-		_, err = unix.InotifyAddWatch(int(fd), filepath.Dir(w.file), unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+		for _, file := range w.files {
+			if _, err := unix.InotifyAddWatch(int(fd), filepath.Dir(file), unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO|unix.IN_ONLYDIR); err != nil {
+				failed = append(failed, fmt.Errorf("cannot watch %s: %w", filepath.Dir(file), err))
+			}
+		}
 	})
-	if err = errors.Join(sent, err); err != nil {
-		return fmt.Errorf("cannot watch %s: %w", filepath.Dir(w.file), err)
-	}
-	return nil
+	return errors.Join(append(failed, sent)...)
 }
 
 // Close ends it.
@@ -60,7 +65,7 @@ func (w *Watcher) listen() {
 		if err != nil {
 			return
 		}
-		if concerns(buf[:n], filepath.Base(w.file)) {
+		if slices.ContainsFunc(w.files, func(file string) bool { return concerns(buf[:n], filepath.Base(file)) }) {
 			w.changed()
 		}
 	}

@@ -12,7 +12,8 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etc")
 	file := filepath.Join(dir, "runner.yaml")
-	if _, err := Watch(file, nil); !errors.Is(err, os.ErrNotExist) {
+	files := []string{filepath.Join(t.TempDir(), "other.yaml"), file}
+	if _, err := Watch(files, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("watches a directory that is not there: %v", err)
 	}
 	must := func(err error) {
@@ -23,7 +24,7 @@ func TestWatch(t *testing.T) {
 	}
 	must(os.Mkdir(dir, 0o755))
 	changes := make(chan struct{}, 100)
-	w, err := Watch(file, func() { changes <- struct{}{} })
+	w, err := Watch(files, func() { changes <- struct{}{} })
 	must(err)
 	defer w.Close()
 	// In order: what comes first is heard first, so that nothing has to be
@@ -33,6 +34,8 @@ func TestWatch(t *testing.T) {
 	rings(t, changes)
 	must(os.WriteFile(file+".new", []byte("b"), 0o644))
 	must(os.Rename(file+".new", file))
+	rings(t, changes)
+	must(os.WriteFile(files[0], nil, 0o644))
 	rings(t, changes)
 	// Another directory takes the place of this one.
 	must(os.Rename(dir, dir+".old"))

@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"internal/relay":          {},
 	"internal/standin/runner": {},
 	"internal/journal":        {"github.com/coreos/go-systemd/v22"},
-	"internal/agent":          {"spec", "reconcile", "internal/host", "internal/journal", "internal/relay", "github.com/coreos/go-systemd/v22", "golang.org/x/sys"},
+	"internal/agent":          {"spec", "reconcile", "internal/host", "internal/journal", "internal/source", "internal/relay", "github.com/coreos/go-systemd/v22", "golang.org/x/sys"},
 }
 
 func TestArrowsNeverGoUp(t *testing.T) {

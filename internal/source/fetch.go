@@ -16,35 +16,31 @@ import (
 // fetch asks for a text, unless the kept copy is what it would get. If the
 // server cannot be asked, the copy serves, and that is said.
 func (r *Reader) fetch(ctx context.Context, at location) ([]byte, error) {
-	kept := r.Store.load(at.name)
-	fresh, err := r.ask(ctx, at, kept.ETag)
-	switch {
-	case err == nil && fresh == nil:
+	kept := r.kept(at.name)
+	if kept != nil && (r.Kept || r.Offline) {
 		return []byte(kept.Text), nil
-	case err == nil:
-		r.keep(*fresh)
+	}
+	if r.Offline {
+		return nil, fmt.Errorf("cannot fetch the spec %s: --offline, and there is no copy of it on this host", at.name)
+	}
+	fresh, err := r.ask(ctx, at, kept)
+	if err == nil {
+		if fresh != kept {
+			r.fresh = append(r.fresh, *fresh)
+		}
 		return []byte(fresh.Text), nil
-	case kept.Text == "":
+	}
+	if kept == nil || ctx.Err() != nil {
 		return nil, err
 	}
-	r.say(fmt.Sprintf("%v; the copy of %s is used", err, kept.Fetched.UTC().Format(time.RFC3339)))
+	if r.Said != nil {
+		r.Said(fmt.Sprintf("%v; the copy of %s is used", err, kept.Fetched.UTC().Format(time.RFC3339)))
+	}
 	return []byte(kept.Text), nil
 }
 
-func (r *Reader) keep(c Copy) {
-	if err := r.Store.keep(c); err != nil {
-		r.say(fmt.Sprintf("cannot keep a copy of the spec %s: %v", c.Name, err))
-	}
-}
-
-func (r *Reader) say(line string) {
-	if r.Said != nil {
-		r.Said(line)
-	}
-}
-
-// ask fetches a text; nil is one that has not changed.
-func (r *Reader) ask(ctx context.Context, at location, etag string) (*Copy, error) {
+// ask fetches a text. One that has not changed is the kept copy itself.
+func (r *Reader) ask(ctx context.Context, at location, kept *Copy) (*Copy, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.url, nil)
@@ -54,22 +50,26 @@ func (r *Reader) ask(ctx context.Context, at location, etag string) (*Copy, erro
 	for name, value := range at.header {
 		req.Header.Set(name, value)
 	}
-	if at.api && r.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.Token)
+	token := ""
+	if at.api && r.Token != nil {
+		token = r.Token()
 	}
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if kept != nil && kept.ETag != "" {
+		req.Header.Set("If-None-Match", kept.ETag)
 	}
 	resp, err := r.http().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("cannot fetch the spec %s: %w; see whether this host reaches it", at.name, withoutURL(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotModified && etag != "" {
-		return nil, nil
+	if resp.StatusCode == http.StatusNotModified && kept != nil {
+		return kept, nil
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("cannot fetch the spec %s: the server answered %s; %s", at.name, resp.Status, r.next(at, resp.StatusCode))
+		return nil, fmt.Errorf("cannot fetch the spec %s: the server answered %s; %s", at.name, resp.Status, next(at, token, resp.StatusCode))
 	}
 	text, err := bounded(resp.Body, at.name, 2*spec.MaxSize) // base64 makes it longer by a third
 	if err != nil {
@@ -81,7 +81,11 @@ func (r *Reader) ask(ctx context.Context, at location, etag string) (*Copy, erro
 	if err != nil || len(text) > spec.MaxSize {
 		return nil, fmt.Errorf("cannot fetch the spec %s: it is no file of the size of a spec; see whether it is the right one", at.name)
 	}
-	return &Copy{Name: at.name, ETag: resp.Header.Get("ETag"), Text: string(text), Fetched: time.Now()}, nil
+	fresh := &Copy{Name: at.name, ETag: resp.Header.Get("ETag"), Text: string(text), Fetched: time.Now()}
+	if kept != nil && kept.ETag == fresh.ETag && kept.Text == fresh.Text {
+		return kept, nil // a server without ETags
+	}
+	return fresh, nil
 }
 
 // unwrap takes the text of a file out of the API's answer, in which it is base64
@@ -98,9 +102,9 @@ func unwrap(answer []byte) ([]byte, error) {
 }
 
 // next is what to do about an answer.
-func (r *Reader) next(at location, status int) string {
+func next(at location, token string, status int) string {
 	switch {
-	case at.api && r.Token == "" && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusTooManyRequests):
+	case at.api && token == "" && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusTooManyRequests):
 		return "see whether repository, path and ref are right; a private repository, or one asked often, needs GITHUB_TOKEN"
 	case at.api && status == http.StatusUnauthorized:
 		return "GITHUB_TOKEN holds a token that GitHub does not know, or no longer"
@@ -119,18 +123,24 @@ func withoutURL(err error) error {
 	return err
 }
 
+// http is a client that leaves nothing open behind.
 func (r *Reader) http() *http.Client {
 	if r.client != nil {
 		return r.client
 	}
-	return &http.Client{CheckRedirect: sameScheme}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives, t.MaxResponseHeaderBytes = true, 256<<10
+	if r.Dial != nil {
+		t.DialContext = r.Dial
+	}
+	return &http.Client{Transport: t, CheckRedirect: sameHost}
 }
 
-// sameScheme follows a redirect that stays with https. The token goes along
-// only to the same host: net/http takes it off for any other.
-func sameScheme(req *http.Request, via []*http.Request) error {
-	if len(via) >= 5 || via[0].URL.Scheme != req.URL.Scheme {
-		return errors.New("the answer is a redirect to somewhere that is not trusted")
+// sameHost follows no redirect to another host: whoever is trusted with the spec
+// is named by whoever runs benchctl, and nobody else gets to see the token.
+func sameHost(req *http.Request, via []*http.Request) error {
+	if first := via[0].URL; len(via) >= 5 || first.Scheme != req.URL.Scheme || first.Host != req.URL.Host {
+		return fmt.Errorf("it is a redirect to %s, which nobody named", req.URL.Host)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type location struct {
 }
 
 // atGitHub is OWNER/REPO/PATH@REF as people write it after github.com/.
-var atGitHub = regexp.MustCompile(`^github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+)/([^@?#]+)@([^@?#\s]+)$`)
+var atGitHub = regexp.MustCompile(`^github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+)/([^@?#[:cntrl:]]+)@([^@?#\s]+)$`)
 
 // locate understands a name; the error is errLocal for a path.
 func locate(name string) (location, error) {
@@ -37,13 +37,25 @@ func locate(name string) (location, error) {
 	if err != nil || u.Host == "" {
 		return location{}, fmt.Errorf("cannot fetch the spec %s: it is not a URL", name)
 	}
-	if u.User != nil {
+	if u.User != nil || confidential(u.Query()) {
 		return location{}, fmt.Errorf("cannot fetch the spec from %s: the URL holds credentials, which anyone sees on a command line; write it without", u.Host)
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return location{}, fmt.Errorf("cannot fetch the spec %s: anyone on the way could change it; use https", name)
 	}
 	return location{name: name, url: name}, nil
+}
+
+// secretName is a parameter whose value is hardly meant for everyone.
+var secretName = regexp.MustCompile(`(?i)token|secret|password|signature|api_?key|^(key|sig|auth)$`)
+
+func confidential(q url.Values) bool {
+	for name := range q {
+		if secretName.MatchString(name) {
+			return true
+		}
+	}
+	return false
 }
 
 func locateAtGitHub(name string) (location, error) {

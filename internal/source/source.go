@@ -10,25 +10,38 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // timeout bounds one fetch.
 const timeout = 30 * time.Second
 
-// A Reader reads specs.
+// Stdin is the name of the standard input.
+const Stdin = "-"
+
+// A Reader reads specs. It changes nothing, but remembers what it fetched until
+// somebody has it kept.
 type Reader struct {
 	Stdin  io.Reader
-	Token  string            // for github.com/..., or ""
-	Store  *Store            // nil keeps nothing
+	Open   func(path string) (io.ReadCloser, error) // a file; nil: as the process sees it
+	Copies host.Reader                              // has the copies; nil: there are none
+	Token  func() string                            // for github.com/..., or ""; nil: none
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Said   func(line string) // is told of a copy that had to serve
-	client *http.Client      // nil is the usual one
+
+	// Kept asks no server for what there is a copy of, and Offline none at all.
+	Kept, Offline bool
+
+	fresh  []Copy
+	client *http.Client // nil is the usual one
 }
 
 // IsRemote reports whether a name is fetched rather than read from this host.
@@ -37,22 +50,37 @@ func IsRemote(name string) bool {
 	return !errors.Is(err, errLocal)
 }
 
-// Absolute is the name as it can be given from another directory.
-func Absolute(name string) string {
-	if name == "-" || IsRemote(name) {
-		return name
+// Absolute is the names as they can be given from another directory.
+func Absolute(names []string) ([]string, error) {
+	all := slices.Clone(names)
+	for i, name := range names {
+		if name == Stdin || IsRemote(name) {
+			continue
+		}
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot tell where the spec %s is: %w", name, err)
+		}
+		all[i] = abs
 	}
-	if abs, err := filepath.Abs(name); err == nil {
-		return abs
+	return all, nil
+}
+
+// Load reads several and makes one spec of them, the later ones laid over the
+// earlier. An error is that one cannot be read, or is [spec.Problems].
+func (r *Reader) Load(ctx context.Context, names []string) (*spec.Spec, error) {
+	files, err := r.All(ctx, names)
+	if err != nil {
+		return nil, err
 	}
-	return name
+	return spec.LoadAll(files...)
 }
 
 // All reads several, in order.
 func (r *Reader) All(ctx context.Context, names []string) ([]spec.File, error) {
 	var files []spec.File
 	for i, name := range names {
-		if name == "-" && slices.Contains(names[:i], "-") {
+		if name == Stdin && slices.Contains(names[:i], Stdin) {
 			return nil, errors.New("cannot read standard input twice: give -f - once")
 		}
 		text, err := r.read(ctx, name)
@@ -66,25 +94,31 @@ func (r *Reader) All(ctx context.Context, names []string) ([]spec.File, error) {
 
 // read returns one text, cut one byte after the most that a spec may have.
 func (r *Reader) read(ctx context.Context, name string) ([]byte, error) {
-	if name == "-" {
+	if name == Stdin {
 		return bounded(r.Stdin, "standard input", spec.MaxSize+1)
 	}
 	at, err := locate(name)
 	switch {
 	case errors.Is(err, errLocal):
-		return readFile(name)
+		return r.file(name)
 	case err != nil:
 		return nil, err
 	}
 	return r.fetch(ctx, at)
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read the spec %s: there is no such file; name yours with -f, or begin with a copy of examples/minimal.yaml", name)
+func (r *Reader) file(name string) ([]byte, error) {
+	open := r.Open
+	if open == nil {
+		open = func(path string) (io.ReadCloser, error) { return os.Open(path) }
 	}
-	if err != nil {
+	f, err := open(name)
+	switch {
+	case name == "":
+		return nil, errors.New("cannot read the spec: -f names no file")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("cannot read the spec %s: there is no such file; name yours with -f, or begin with a copy of examples/minimal.yaml", name)
+	case err != nil:
 		return nil, fmt.Errorf("cannot read the spec: %w", err)
 	}
 	defer f.Close()

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // server serves one text until told otherwise, and counts what it was asked.
@@ -22,7 +24,7 @@ type server struct {
 func newServer(t *testing.T) *server {
 	s := &server{text: "version: 1\n"}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		etag := fmt.Sprintf(`"%x"`, s.text)
+		etag := fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(s.text)))
 		switch {
 		case s.status != 0:
 			w.WriteHeader(s.status)
@@ -43,7 +45,8 @@ func TestFetchedOnceKeptAndUsedWhenTheServerIsAway(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var said []string
-	r := &Reader{Store: &Store{hosttest.New(t, "")}, Said: func(line string) { said = append(said, line) }}
+	m := hosttest.New(t, "")
+	r := &Reader{Copies: m, Said: func(line string) { said = append(said, line) }}
 	name := s.URL + "/box.yaml"
 	get := func(want string) {
 		t.Helper()
@@ -51,9 +54,15 @@ func TestFetchedOnceKeptAndUsedWhenTheServerIsAway(t *testing.T) {
 		if err != nil || string(files[0].Text) != want || files[0].Name != name {
 			t.Fatalf("%q, %v; want %q", files, err, want)
 		}
+		if err := r.Keep(m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	get("version: 1\n")
 	get("version: 1\n")
+	if again, _ := m.ReadDir(Dir); len(again) != 1 {
+		t.Errorf("the copies are %q", again)
+	}
 	if s.full != 1 || s.unspoilt != 1 {
 		t.Errorf("sent whole %d times and told unchanged %d times", s.full, s.unspoilt)
 	}
@@ -66,9 +75,80 @@ func TestFetchedOnceKeptAndUsedWhenTheServerIsAway(t *testing.T) {
 	}
 	s.Close()
 	get("version: 1\ngate: fail\n")
+	said = nil
+	r = &Reader{Copies: m, Kept: true}
+	get("version: 1\ngate: fail\n")
+	if said != nil {
+		t.Errorf("who goes by copies said %q", said)
+	}
 }
 
-func TestWithoutAStoreNothingIsKept(t *testing.T) {
+// A reader that goes by copies asks for what there is none of, unless it is
+// offline.
+func TestCopiesAlone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	m := hosttest.New(t, "")
+	r := &Reader{Copies: m, Offline: true}
+	if _, err := r.All(t.Context(), []string{s.URL}); err == nil || !strings.Contains(err.Error(), "--offline, and there is no copy of it") {
+		t.Errorf("the error is %v", err)
+	}
+	r = &Reader{Copies: m, Kept: true}
+	for range 2 {
+		if _, err := r.All(t.Context(), []string{s.URL}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Keep(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.text = "version: 2\n"
+	r.Kept, r.Offline = false, true
+	files, err := r.All(t.Context(), []string{s.URL})
+	if err != nil || string(files[0].Text) != "version: 1\n" || s.full != 1 {
+		t.Errorf("%q, %v, fetched %d times", files, err, s.full)
+	}
+}
+
+// A copy that was damaged, or is one of something else, is none.
+func TestACopyOfNoUse(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	m := hosttest.New(t, "")
+	for _, text := range []string{"", "{", `{"name": "https://example/other.yaml", "text": "version: 3\n"}`} {
+		m.WriteFile(copyPath(s.URL), text)
+		files, err := (&Reader{Copies: m}).All(t.Context(), []string{s.URL})
+		if err != nil || string(files[0].Text) != "version: 1\n" {
+			t.Errorf("with a copy %q: %q, %v", text, files, err)
+		}
+	}
+	s.Close()
+	if _, err := (&Reader{Copies: m}).All(t.Context(), []string{s.URL}); err == nil {
+		t.Error("the copy of something else served")
+	}
+}
+
+func TestAnotherHostIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	away := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusFound))
+	defer away.Close()
+	_, err := (&Reader{}).All(t.Context(), []string{away.URL})
+	if err == nil || !strings.Contains(err.Error(), "it is a redirect to "+strings.TrimPrefix(s.URL, "http://")) || s.full != 0 {
+		t.Errorf("the error is %v, and it was fetched %d times", err, s.full)
+	}
+}
+
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.text = strings.Repeat("#", spec.MaxSize+1)
+	if _, err := (&Reader{}).All(t.Context(), []string{s.URL}); err == nil || !strings.Contains(err.Error(), "no file of the size of a spec") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestWithoutCopiesNothingIsKept(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	r := &Reader{}
@@ -90,6 +170,8 @@ func TestNames(t *testing.T) {
 		"http://127.0.0.1:8/x":                      "http://127.0.0.1:8/x",
 		"http://example/x.yaml":                     "use https",
 		"https://me:pw@example/x":                   "holds credentials",
+		"https://example/x?private_token=pw":        "holds credentials",
+		"https://example/x?ref=main":                "https://example/x?ref=main",
 		"https://github.com/o/r/x":                  "a page for people",
 		"github.com/octo/bench/hosts/box 7.yaml@v1": "https://api.github.com/repos/octo/bench/contents/hosts/box%207.yaml?ref=v1",
 		"github.com/octo/bench/box.yaml@feature/x":  "https://api.github.com/repos/octo/bench/contents/box.yaml?ref=feature%2Fx",
@@ -112,7 +194,7 @@ func TestNames(t *testing.T) {
 func TestAToken(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	r := &Reader{Token: "secret", client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+	r := &Reader{Token: func() string { return "secret" }, client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		seen[req.URL.Host] = req.Header.Get("Authorization")
 		return nil, errors.New("no route")
 	})}}
@@ -153,6 +235,10 @@ func TestAFileInARepository(t *testing.T) {
 func TestStandardInputOnce(t *testing.T) {
 	t.Parallel()
 	r := &Reader{Stdin: strings.NewReader("version: 1\n")}
+	files, err := r.All(t.Context(), []string{"-"})
+	if err != nil || string(files[0].Text) != "version: 1\n" {
+		t.Errorf("%q, %v", files, err)
+	}
 	if _, err := r.All(t.Context(), []string{"-", "-"}); err == nil {
 		t.Error("standard input was read twice")
 	}

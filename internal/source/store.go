@@ -9,12 +9,8 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
 
-// storeDir holds the copies, one file for each name. Losing them costs a fetch.
-const storeDir = "/var/lib/benchctl/sources"
-
-// A Store keeps the last copy of what was fetched. A nil Store keeps nothing,
-// which is for verbs that change nothing.
-type Store struct{ host.Host }
+// Dir holds the copies, one file for each name. Losing them costs a fetch.
+const Dir = "/var/lib/benchctl/sources"
 
 // A Copy is a text as it was fetched.
 type Copy struct {
@@ -25,34 +21,41 @@ type Copy struct {
 }
 
 func copyPath(name string) string {
-	return fmt.Sprintf("%s/%.12x.json", storeDir, sha256.Sum256([]byte(name)))
+	return fmt.Sprintf("%s/%.12x.json", Dir, sha256.Sum256([]byte(name)))
 }
 
-// load returns the copy of a name; the zero Copy when there is none of use.
-func (s *Store) load(name string) Copy {
-	if s == nil {
-		return Copy{}
-	}
-	var c Copy
-	data, err := s.ReadFile(copyPath(name))
-	if err != nil || json.Unmarshal(data, &c) != nil || c.Name != name {
-		return Copy{}
-	}
-	return c
-}
-
-func (s *Store) keep(c Copy) error {
-	if s == nil {
+// kept returns the copy of a name, nil when there is none of use.
+func (r *Reader) kept(name string) *Copy {
+	if r.Copies == nil {
 		return nil
 	}
+	var c Copy
+	data, err := r.Copies.ReadFile(copyPath(name))
+	if err != nil || json.Unmarshal(data, &c) != nil || c.Name != name {
+		return nil
+	}
+	return &c
+}
+
+// Keep writes down what was fetched anew.
+func (r *Reader) Keep(h host.Host) error {
+	for ; len(r.fresh) > 0; r.fresh = r.fresh[1:] {
+		if err := keep(h, r.fresh[0]); err != nil {
+			return fmt.Errorf("cannot keep a copy of the spec %s: %w; without it, benchctl cannot do without that server", r.fresh[0].Name, err)
+		}
+	}
+	return nil
+}
+
+func keep(h host.Host, c Copy) error {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	for _, dir := range []string{"/var/lib/benchctl", storeDir} {
-		if err := s.Mkdir(dir, host.Perm{Mode: 0o700}); err != nil {
+	for _, dir := range []string{"/var/lib/benchctl", Dir} {
+		if err := h.Mkdir(dir, host.Perm{Mode: 0o700}); err != nil {
 			return err
 		}
 	}
-	return s.Replace(copyPath(c.Name), data, host.Perm{Mode: 0o600})
+	return h.Replace(copyPath(c.Name), data, host.Perm{Mode: 0o600})
 }
