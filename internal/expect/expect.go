@@ -11,6 +11,7 @@ import (
 	"io/fs"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/originals"
 )
 
 // Schema names the shape of an [Expected] in JSON.
@@ -89,6 +90,11 @@ func Load(r host.Reader, path string) (*Expected, error) {
 // ReleaseKnobs takes the knobs out of what [Ready] sets and the gate compares
 // with. A host that was never told what it must be has nothing to release.
 func ReleaseKnobs(h host.Host) error {
+	release, err := originals.Guard(h)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for _, path := range []string{Kept, Current} {
 		e, err := Load(h, path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(e.Knobs) == 0 {

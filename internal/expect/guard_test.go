@@ -9,7 +9,7 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/originals"
 )
 
-// Ready takes no lock, and so may set a knob while an apply sets another: both
+// Ready waits for no apply, and so may set a knob while an apply sets another: both
 // originals are kept.
 func TestOriginalsOfKnobsSetAtOnce(t *testing.T) {
 	t.Parallel()
@@ -29,5 +29,37 @@ func TestOriginalsOfKnobsSetAtOnce(t *testing.T) {
 	book, err := originals.Load(m)
 	if err != nil || len(book) != many {
 		t.Errorf("%d originals of %d knobs are kept: %v, %v", len(book), many, book, err)
+	}
+}
+
+// meanwhile does something once, while somebody looks for files.
+type meanwhile struct {
+	*hosttest.Machine
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) Glob(pattern string) ([]string, error) {
+	m.once.Do(m.do)
+	return m.Machine.Glob(pattern)
+}
+
+// A revert that comes while ready waits for a driver has the last word.
+func TestReadyHeedsARevertThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	box := newBox(t, wanted())
+	m := &meanwhile{Machine: box, do: func() {
+		if err := ReleaseKnobs(box); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := Ready(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got := box.Text(policy1); got != "powersave\n" {
+		t.Errorf("policy1 is %q", got)
+	}
+	if e, err := Load(box, Current); err != nil || len(e.Knobs) > 0 {
+		t.Errorf("the gate is told of %+v, %v", e, err)
 	}
 }

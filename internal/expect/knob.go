@@ -104,6 +104,11 @@ func (k Knob) Set(h host.Host) error {
 		return err
 	}
 	defer release()
+	return k.set(h)
+}
+
+// set is Set for those who have the knobs to themselves.
+func (k Knob) set(h host.Host) error {
 	settings, err := k.Settings(h)
 	if err != nil {
 		return err

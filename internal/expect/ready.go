@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
+	"github.com/SKaiNET-developers/benchctl/internal/originals"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -25,29 +27,49 @@ const (
 // take a job. An error means that the runner must not start. It needs root,
 // waits for no apply, talks to nobody, and is harmless when repeated.
 func Ready(ctx context.Context, h host.Host) error {
-	e, err := Load(h, Kept)
-	if err != nil {
-		return err
-	}
-	for _, k := range e.Knobs {
-		if err := k.await(ctx, h); err != nil {
+	for {
+		e, err := Load(h, Kept)
+		if err != nil {
 			return err
 		}
-		if err := k.Set(h); err != nil && !k.Optional {
+		for _, k := range e.Knobs {
+			if err := k.await(ctx, h); err != nil {
+				return err
+			}
+		}
+		if stale, err := e.enforce(h); err != nil || !stale {
 			return err
+		}
+	}
+}
+
+// enforce sets the knobs, verifies them, and tells the gate. An expectation that
+// a revert or an apply replaced meanwhile is stale, and nothing is done about it.
+func (e *Expected) enforce(h host.Host) (stale bool, err error) {
+	release, err := originals.Guard(h)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if now, err := Load(h, Kept); err != nil || !reflect.DeepEqual(now, e) {
+		return true, err
+	}
+	for _, k := range e.Knobs {
+		if err := k.set(h); err != nil && !k.Optional {
+			return false, err
 		}
 	}
 	changes, err := e.required().Compare(h)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(changes) > 0 {
-		return fmt.Errorf("cannot start the runner: %s; run benchctl diff", sentence(changes))
+		return false, fmt.Errorf("cannot start the runner: %s; run benchctl diff", sentence(changes))
 	}
 	if err := e.Runner.prepare(h); err != nil {
-		return err
+		return false, err
 	}
-	return e.publish(h)
+	return false, e.publish(h)
 }
 
 // prepare empties the runner's perf log, the witness of its jobs.

@@ -205,7 +205,7 @@ func TestMkdirIgnoresTheUmask(t *testing.T) {
 	}
 }
 
-// Two processes may replace the same file: ready takes no lock. Each of them
+// Two processes may replace the same file: ready waits for no apply. Each of them
 // writes it whole, whatever the other sweeps up meanwhile.
 func TestReplaceByManyAtOnce(t *testing.T) {
 	t.Parallel()
