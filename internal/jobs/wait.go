@@ -33,39 +33,43 @@ func (k *Keeper) Wait(ctx context.Context, progress func(reason string)) error {
 // persist tries until no job is in the way. It hands try a Worker of the one
 // that was in the way before, nil when there was none to be seen.
 func persist(ctx context.Context, progress func(reason string), try func(worker *process) error) error {
-	var last BusyError
+	told := ""
 	var worker *process
 	for pause := soon; ; {
 		err := try(worker)
 		var b *BusyError
-		if errors.As(err, &b) {
-			if b.Reason != last.Reason {
-				progress(b.Reason)
-			}
-			last, worker, err = *b, nil, nil
-			if len(b.workers) > 0 {
-				worker, pause = &b.workers[0], soon
-			} else {
-				err = sleep(ctx, pause)
-				pause = min(2*pause, recheck)
-			}
-		} else if err == nil {
-			return nil
+		if !errors.As(err, &b) {
+			return gaveUp(ctx, told, err)
 		}
-		if ctx.Err() != nil && last.Reason != "" {
-			return fmt.Errorf("gave up waiting, %s: %w", last.Reason, ctx.Err())
+		if b.Reason != told {
+			told = b.Reason
+			progress(told)
 		}
-		if err != nil {
-			return err
+		if len(b.workers) > 0 {
+			worker, pause = &b.workers[0], soon
+			continue
 		}
+		worker = nil
+		if err := sleep(ctx, pause); err != nil {
+			return gaveUp(ctx, told, err)
+		}
+		pause = min(2*pause, recheck)
 	}
+}
+
+// gaveUp says for what was waited when the context ended.
+func gaveUp(ctx context.Context, reason string, err error) error {
+	if err != nil && ctx.Err() != nil && reason != "" {
+		return fmt.Errorf("gave up waiting, %s: %w", reason, ctx.Err())
+	}
+	return err
 }
 
 // outlive sleeps until a process has ended.
 func (k *Keeper) outlive(ctx context.Context, p process) error {
 	t, err := k.proc.grab(p)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return sleep(ctx, soon)
 	}
 	if err != nil {
 		return sleep(ctx, recheck)
