@@ -149,7 +149,7 @@ func (r *rush) noteApply(i int, did []span) {
 // newRush is a host in step and a seed, both as the environment asks for.
 func newRush(t *testing.T, env ...string) *rush {
 	w, seed := trialWorld(t)
-	jobs, err := strconv.Atoi(cmp.Or(os.Getenv("BENCHCTL_E2E_JOBS"), "120"))
+	jobs, err := strconv.Atoi(cmp.Or(os.Getenv("BENCHCTL_E2E_JOBS"), "100"))
 	if err != nil {
 		t.Fatal(err)
 	}

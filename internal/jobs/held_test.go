@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -78,6 +79,21 @@ func TestHoldThatIsLost(t *testing.T) {
 				t.Errorf("got %v; want that %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// What is under way is given up in time, and says why.
+func TestHoldThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	h := &held{guard: &guardian{gone: t.Context()}, since: time.Now().Add(-maxWork)}
+	ctx, cancel := h.during(t.Context())
+	defer cancel()
+	<-ctx.Done()
+	if context.Cause(ctx) != errTooLong {
+		t.Errorf("it was cut short because %v", context.Cause(ctx))
+	}
+	if end, _ := ctx.Deadline(); end.After(h.since.Add(maxHold - 30*time.Second)) {
+		t.Errorf("it is cut short %v after the hold began, and the guardian's time is %v", end.Sub(h.since), maxHold)
 	}
 }
 
