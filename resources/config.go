@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -20,7 +21,8 @@ type GitHub interface {
 	DeleteRunner(ctx context.Context, id int64) error
 	// SetLabels makes names a runner's custom labels, and its only ones.
 	SetLabels(ctx context.Context, id int64, names []string) error
-	Groups(ctx context.Context) ([]actions.Group, error)
+	// Groups lists the groups of runners; an answer younger than age will do.
+	Groups(ctx context.Context, age time.Duration) ([]actions.Group, error)
 	MoveRunner(ctx context.Context, id, group int64) error
 	RegistrationToken(ctx context.Context) (actions.Secret, error)
 }

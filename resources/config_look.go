@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -120,13 +121,30 @@ func (c *Config) lookForID(ctx context.Context, v *view) {
 	}
 }
 
+// lookForGroup names the runner's group. Groups hardly ever change, and the one
+// that the runner is in was asked for already: a pass is content with the names
+// of today, unless by these something would differ.
 func (c *Config) lookForGroup(ctx context.Context, v *view) {
-	groups, err := c.GitHub.Groups(ctx)
+	age := time.Duration(0)
+	if c.Unattended {
+		age = groupsAge
+	}
+	c.askForGroup(ctx, v, age)
+	if age > 0 && v.failed == nil && !strings.EqualFold(v.group, c.Group) {
+		c.askForGroup(ctx, v, 0)
+	}
+}
+
+// groupsAge is how old an answer a pass is content with.
+const groupsAge = 24 * time.Hour
+
+func (c *Config) askForGroup(ctx context.Context, v *view, age time.Duration) {
+	groups, err := c.GitHub.Groups(ctx, age)
 	if err != nil {
 		v.unseen(err)
 		return
 	}
-	v.groups = groups
+	v.groups, v.group = groups, ""
 	for _, g := range groups {
 		if g.ID == v.remote.GroupID {
 			v.group = g.Name

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -25,8 +26,9 @@ const (
 type fakeGitHub struct {
 	runners []actions.Runner
 	groups  []actions.Group
-	listErr error // of Runners
-	getErr  error // of Runner
+	stale   []actions.Group // as they were some hours ago; nil: the same
+	listErr error           // of Runners
+	getErr  error           // of Runner
 	mintErr error
 	calls   []string
 }
@@ -71,7 +73,18 @@ func (g *fakeGitHub) SetLabels(_ context.Context, id int64, names []string) erro
 	return nil
 }
 
-func (g *fakeGitHub) Groups(context.Context) ([]actions.Group, error) { return g.groups, nil }
+// Groups gives an old answer to whoever takes one.
+func (g *fakeGitHub) Groups(_ context.Context, age time.Duration) ([]actions.Group, error) {
+	if age > 0 {
+		g.note("old groups")
+		if g.stale != nil {
+			return g.stale, nil
+		}
+		return g.groups, nil
+	}
+	g.note("groups")
+	return g.groups, nil
+}
 
 func (g *fakeGitHub) MoveRunner(_ context.Context, id, group int64) error {
 	g.note("move %d to %d", id, group)
@@ -388,6 +401,36 @@ func TestConfigGroupMovesInPlace(t *testing.T) {
 	b.URL.Scope = spec.Repository
 	if _, err := b.Diff(t.Context(), b.Machine); err == nil || !strings.Contains(err.Error(), "have no groups") {
 		t.Errorf("a repository with a group: %v", err)
+	}
+}
+
+// A pass asks for the groups once a day, but not where it would change something
+// because of an old answer.
+func TestConfigTakesOldGroupsForWhatIsInStep(t *testing.T) {
+	t.Parallel()
+	b := inStep(t)
+	b.organize()
+	b.configured(7, "box-bench", b.URL.Text, `"disableUpdate":true`)
+	b.gh.runners[0].GroupID, b.Group, b.Unattended = 2, "bench", true
+	for name, tt := range map[string]struct {
+		stale []actions.Group
+		want  []string
+	}{
+		"as they are":       {nil, []string{"old groups"}},
+		"renamed meanwhile": {[]actions.Group{{ID: 2, Name: "old name"}}, []string{"old groups", "groups"}},
+		"new":               {[]actions.Group{{ID: 1, Name: "Default"}}, []string{"old groups", "groups"}},
+	} {
+		b.gh.stale, b.gh.calls = tt.stale, nil
+		if got := b.diff(t); got != "" {
+			t.Errorf("%s: differs: %s", name, got)
+		}
+		if asked := slices.DeleteFunc(b.gh.calls, func(c string) bool { return !strings.HasSuffix(c, "groups") }); !slices.Equal(asked, tt.want) {
+			t.Errorf("%s: asked %q, want %q", name, asked, tt.want)
+		}
+	}
+	b.Unattended, b.gh.calls = false, nil
+	if b.diff(t); slices.Contains(b.gh.calls, "old groups") {
+		t.Errorf("a person was given old groups: %q", b.gh.calls)
 	}
 }
 

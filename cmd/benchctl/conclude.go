@@ -26,6 +26,9 @@ func conclude(ctx context.Context, e *env, w *wired, r *reconcile.Report, a appl
 		say(log.Say, r)
 	}
 	w.tell(ctx, e, log, r, a)
+	if err := w.memory.Keep(w.machine, time.Now()); err != nil {
+		log.Say(journal.Warning, nil, "%s", clean(err.Error()))
+	}
 }
 
 // remembered says what of benchctl's notes was damaged or could not be written,

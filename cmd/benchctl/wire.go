@@ -29,6 +29,7 @@ type wired struct {
 	starter   reconcile.Resource // the service, where --only leaves it out
 	mute      bool               // no credentials: nothing can be registered
 	client    *github.Client     // nil when nobody is to be asked
+	memory    *github.Memory     // of what GitHub said
 	book      *history.Book      // what earlier passes remembered; nil until it is asked for
 }
 
@@ -43,7 +44,8 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 		AllowUpgrades: a.allowUpgrades, Trust: a.trustOnFirstUse, Verify: a.verify, TakeOver: a.takeOver,
 	}
 	takeProxies(e, s)
-	client, err := withGitHub(e, f, s, &o)
+	memory := github.LoadMemory(e.machine)
+	client, err := withGitHub(e, f, s, &o, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client}
+	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client, memory: memory}
 	w.options, w.partial = o, len(f.only) > 0
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	isService := func(r reconcile.Resource) bool { return r.ID().Kind == "service" }
@@ -63,7 +65,7 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 }
 
 // withGitHub finds credentials and makes a client, unless nobody is to be asked.
-func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) (*github.Client, error) {
+func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options, memory *github.Memory) (*github.Client, error) {
 	if f.offline {
 		return nil, nil
 	}
@@ -71,7 +73,10 @@ func withGitHub(e *env, f *flags, s *spec.Spec, o *resources.Options) (*github.C
 	if err != nil {
 		return nil, err
 	}
-	client, err := github.New(github.Options{URL: s.Runner.URL, Credentials: found, Version: version, Dial: relay.Dialer(e.getenv)})
+	client, err := github.New(github.Options{
+		URL: s.Runner.URL, Credentials: found, Version: version, Dial: relay.Dialer(e.getenv),
+		Memory: memory, Patient: o.Unattended,
+	})
 	if err != nil {
 		return nil, err
 	}

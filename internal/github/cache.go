@@ -2,9 +2,10 @@ package github
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
-	"sync"
+	"time"
 )
 
 const (
@@ -13,27 +14,46 @@ const (
 )
 
 // cache makes GET requests conditional: an answer that did not change costs
-// GitHub little and the rate limit nothing. What it holds dies with the
-// process.
+// GitHub little and the rate limit nothing. GitHub gives an answer another ETag
+// for each token, so that an App, whose tokens live for an hour, gains nothing.
 type cache struct {
-	next http.RoundTripper
-	mu   sync.Mutex
-	held map[string]cached
+	next   http.RoundTripper
+	memory *Memory
+	who    string
+	now    func() time.Time
 }
 
-type cached struct {
-	header http.Header
-	body   []byte
+// An answered is one answer of GitHub's.
+type answered struct {
+	at      time.Time // when GitHub last stood by it
+	header  http.Header
+	body    []byte
+	lasting bool // there is no secret in it: it may outlive the process
+}
+
+// A wish is what a caller has to say about how a request is answered. It
+// travels with the request's context.
+type wish struct {
+	lasting bool          // the answer may be kept on the disk
+	fresh   time.Duration // an answer that is younger will do
+}
+
+type wishKey struct{}
+
+func (w wish) with(ctx context.Context) context.Context {
+	return context.WithValue(ctx, wishKey{}, w)
 }
 
 func (c *cache) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet {
 		return c.next.RoundTrip(req)
 	}
-	key := req.URL.String()
-	c.mu.Lock()
-	old, known := c.held[key]
-	c.mu.Unlock()
+	w, _ := req.Context().Value(wishKey{}).(wish)
+	key := c.who + " " + req.URL.String()
+	old, known := c.memory.answer(key)
+	if age := c.now().Sub(old.at); known && age >= 0 && age < w.fresh {
+		return old.response(req), nil
+	}
 	if known {
 		req = req.Clone(req.Context())
 		req.Header.Set("If-None-Match", old.header.Get("ETag"))
@@ -44,16 +64,18 @@ func (c *cache) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if known && resp.StatusCode == http.StatusNotModified {
 		resp.Body.Close()
-		return old.answer(req), nil
+		old.at = c.now()
+		c.memory.put(key, old)
+		return old.response(req), nil
 	}
 	if resp.StatusCode == http.StatusOK && resp.Header.Get("ETag") != "" {
-		c.keep(key, resp)
+		c.keep(key, resp, w.lasting)
 	}
 	return resp, nil
 }
 
 // keep remembers an answer unless it is big, and leaves it readable.
-func (c *cache) keep(key string, resp *http.Response) {
+func (c *cache) keep(key string, resp *http.Response, lasting bool) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxCachedBytes+1))
 	rest := resp.Body
 	if err != nil || len(data) > maxCachedBytes {
@@ -65,21 +87,18 @@ func (c *cache) keep(key string, resp *http.Response) {
 	}
 	rest.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(data))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held == nil || len(c.held) >= maxCached {
-		c.held = map[string]cached{}
-	}
-	c.held[key] = cached{resp.Header.Clone(), data}
+	c.memory.put(key, answered{at: c.now(), header: resp.Header.Clone(), body: data, lasting: lasting})
 }
 
-func (c cached) answer(req *http.Request) *http.Response {
-	h := c.header.Clone()
-	h.Set("X-From-Cache", "1") // go-github leaves its count of the rate limit alone
+func (a answered) response(req *http.Request) *http.Response {
+	h := a.header.Clone()
+	h.Set(fromCache, "1") // go-github leaves its count of the rate limit alone
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, Body: io.NopCloser(bytes.NewReader(c.body)),
-		ContentLength: int64(len(c.body)), Request: req,
+		Header: h, Body: io.NopCloser(bytes.NewReader(a.body)),
+		ContentLength: int64(len(a.body)), Request: req,
 	}
 }
+
+const fromCache = "X-From-Cache"

@@ -29,9 +29,12 @@ func (s *sentence) Unwrap() error { return s.kind }
 
 // explain turns what went wrong with a call into a sentence.
 func (c *Client) explain(rq call, err error) error {
-	s := c.diagnose(rq, err)
-	s.text = "cannot " + rq.op + ": " + s.text
-	return s
+	return c.diagnose(rq, err).about(rq)
+}
+
+// about says which call it was that a reason is for.
+func (s *sentence) about(rq call) *sentence {
+	return &sentence{text: "cannot " + rq.op + ": " + s.text, kind: s.kind}
 }
 
 func (c *Client) diagnose(rq call, err error) *sentence {

@@ -14,10 +14,6 @@ package github
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -43,8 +39,14 @@ type Options struct {
 	// having none. "" is https://api.github.com/.
 	PublicAPI string
 	Dial      DialFunc // how to connect; nil: as net/http does
+	// Memory is what earlier processes learnt; nil: nothing.
+	Memory *Memory
+	// Patient is who comes by the clock, and comes again: it leaves a GitHub
+	// that is in trouble alone for longer and longer.
+	Patient bool
 
 	pause func(context.Context, time.Duration) error // nil: sleep
+	now   func() time.Time                           // nil: time.Now
 }
 
 // DialFunc connects to an address, as in http.Transport.
@@ -58,25 +60,37 @@ type Client struct {
 	cred      Credentials
 	api       *gh.Client // with the credentials
 	public    *gh.Client // the public API; api itself on github.com
+	memory    *Memory
+	patient   bool
+	now       func() time.Time
 	appTokens atomic.Int64
 	tokenEnds atomic.Pointer[time.Time]
 }
 
 // New makes a client. It sends nothing.
 func New(o Options) (*Client, error) {
-	c := &Client{place: o.URL, prefix: prefix(o.URL), cred: o.Credentials}
+	c := &Client{
+		place: o.URL, prefix: prefix(o.URL), cred: o.Credentials,
+		memory: o.Memory, patient: o.Patient, now: o.now,
+	}
+	if c.memory == nil {
+		c.memory = &Memory{}
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
 	base := newTransport(o.Dial)
 	auth, err := c.authenticate(base)
 	if err != nil {
 		return nil, err
 	}
-	if c.api, err = o.client(o.URL.API, auth); err != nil {
+	if c.api, err = c.client(o, o.URL.API, auth); err != nil {
 		return nil, err
 	}
 	public := cmp.Or(o.PublicAPI, publicAPI)
 	c.public = c.api
 	if public != o.URL.API {
-		c.public, err = o.client(public, base)
+		c.public, err = c.client(o, public, base)
 	}
 	return c, err
 }
@@ -107,7 +121,8 @@ func prefix(u spec.URL) string {
 	}
 }
 
-func (o Options) client(base string, auth http.RoundTripper) (*gh.Client, error) {
+// client makes one that asks at base, as whom auth says.
+func (c *Client) client(o Options, base string, auth http.RoundTripper) (*gh.Client, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, &sentence{text: "cannot use " + base + " as GitHub's API: " + err.Error() + "; correct runner.url"}
@@ -116,87 +131,23 @@ func (o Options) client(base string, auth http.RoundTripper) (*gh.Client, error)
 	if wait == nil {
 		wait = sleep
 	}
-	c := gh.NewClient(&http.Client{
-		Transport:     &retrier{next: &cache{next: auth}, sleep: wait},
+	who := c.who(base)
+	api := gh.NewClient(&http.Client{
+		Transport: &retrier{
+			next:  &cache{next: auth, memory: c.memory, who: who, now: c.now},
+			sleep: wait,
+			once:  func() bool { return c.memory.struggling(who) },
+		},
 		CheckRedirect: stayHome,
 	})
-	c.BaseURL, c.UserAgent = u, "benchctl/"+o.Version
-	return c, nil
+	api.BaseURL, api.UserAgent = u, "benchctl/"+o.Version
+	return api, nil
 }
 
-// A call is one request and what it is called in an error.
-type call struct {
-	op     string // verb and object, as in "cannot OP"
-	method string
-	path   string
-	body   any
-	write  bool   // it needs more than the permission to read
-	needs  string // what the credentials must be allowed; "" is what runners need
-	host   string // who was asked; do fills it in
-}
-
-// do sends a call and decodes its answer into out, unless that is nil. It
-// returns the number of the next page, 0 when there is none.
-func (c *Client) do(ctx context.Context, via *gh.Client, rq call, out any) (next int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	rq.host = via.BaseURL.Host
-	req, err := via.NewRequest(rq.method, rq.path, rq.body)
-	if err != nil {
-		return 0, c.explain(rq, err)
+// who is as whom the client asks at base.
+func (c *Client) who(base string) string {
+	if base != c.place.API {
+		return whose(base, Credentials{})
 	}
-	resp, err := via.BareDo(ctx, req)
-	if via == c.api && err == nil {
-		c.tokenEnds.Store(&resp.TokenExpiration.Time)
-	}
-	if err != nil {
-		return 0, c.explain(rq, err)
-	}
-	defer resp.Body.Close()
-	if out != nil {
-		err = decode(resp.Response, out)
-	}
-	if err != nil {
-		return 0, c.explain(rq, err)
-	}
-	return resp.NextPage, nil
-}
-
-var errNotJSON = errors.New("the answer is not the JSON that was expected")
-
-// decode reads one JSON value. A login page of some network in between is not
-// mistaken for an answer.
-func decode(resp *http.Response, out any) error {
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" {
-		return errNotJSON
-	}
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if json.Unmarshal(data, out) != nil {
-		return errNotJSON
-	}
-	return nil
-}
-
-// page is what every listing of GitHub's has in common.
-type page[T any] interface{ items() []T }
-
-// list collects the pages of a listing. path takes a page's number.
-func list[T any, P page[T]](ctx context.Context, c *Client, op string, path func(n int) string) ([]T, error) {
-	var all []T
-	for n := 1; n > 0; {
-		var p P
-		next, err := c.do(ctx, c.api, call{op: op, method: http.MethodGet, path: path(n)}, &p)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p.items()...)
-		if next <= n {
-			break
-		}
-		n = next
-	}
-	return all, nil
+	return whose(base, c.cred)
 }

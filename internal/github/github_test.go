@@ -142,7 +142,7 @@ func TestPathsOfEveryScope(t *testing.T) {
 				"DELETE /actions/runners/7":                         func() error { return c.DeleteRunner(ctx, 7) },
 				"GET /actions/runners/7/labels":                     func() error { _, err := c.Labels(ctx, 7); return err },
 				"PUT /actions/runners/7/labels":                     func() error { return c.SetLabels(ctx, 7, []string{"b"}) },
-				"GET /actions/runner-groups?per_page=100&page=1":    func() error { _, err := c.Groups(ctx); return err },
+				"GET /actions/runner-groups?per_page=100&page=1":    func() error { _, err := c.Groups(ctx, 0); return err },
 				"PUT /actions/runner-groups/3/runners/7":            func() error { return c.MoveRunner(ctx, 7, 3) },
 				"POST /actions/runners/registration-token":          func() error { _, err := c.RegistrationToken(ctx); return err },
 				"POST /actions/runners/remove-token":                func() error { _, err := c.RemoveToken(ctx); return err },

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 )
@@ -22,7 +23,7 @@ func (p runnersPage) items() []actions.Runner { return p.Runners }
 // asked for that name alone; a GHES too old to filter returns everyone, so the
 // caller still has to compare.
 func (c *Client) Runners(ctx context.Context, name string) ([]actions.Runner, error) {
-	return list[actions.Runner, runnersPage](ctx, c, "list the runners of "+c.where(), func(n int) string {
+	return list[actions.Runner, runnersPage](ctx, c, "list the runners of "+c.where(), wish{lasting: true}, func(n int) string {
 		q := url.Values{"per_page": {fmt.Sprint(perPage)}, "page": {fmt.Sprint(n)}}
 		if name != "" {
 			q.Set("name", name)
@@ -37,7 +38,7 @@ func (c *Client) Runner(ctx context.Context, id int64) (actions.Runner, error) {
 	var r actions.Runner
 	_, err := c.do(ctx, c.api, call{
 		op:     fmt.Sprintf("look at runner %d of %s", id, c.where()),
-		method: http.MethodGet, path: c.runner(id),
+		method: http.MethodGet, path: c.runner(id), wish: wish{lasting: true},
 	}, &r)
 	return r, err
 }
@@ -87,9 +88,9 @@ type groupsPage struct {
 func (p groupsPage) items() []actions.Group { return p.Groups }
 
 // Groups lists the runner groups of an organisation or enterprise; a
-// repository has none.
-func (c *Client) Groups(ctx context.Context) ([]actions.Group, error) {
-	return list[actions.Group, groupsPage](ctx, c, "list the runner groups of "+c.where(), func(n int) string {
+// repository has none. An answer that is younger than age will do.
+func (c *Client) Groups(ctx context.Context, age time.Duration) ([]actions.Group, error) {
+	return list[actions.Group, groupsPage](ctx, c, "list the runner groups of "+c.where(), wish{lasting: true, fresh: age}, func(n int) string {
 		return fmt.Sprintf("%s/actions/runner-groups?per_page=%d&page=%d", c.prefix, perPage, n)
 	})
 }

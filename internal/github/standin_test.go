@@ -114,7 +114,7 @@ func walk(t *testing.T, c *Client, id int64, all int) {
 func inGroups(t *testing.T, c *Client, id, group int64) {
 	t.Helper()
 	ctx := t.Context()
-	groups, err := c.Groups(ctx)
+	groups, err := c.Groups(ctx, 0)
 	if err != nil || len(groups) != 2 {
 		t.Errorf("groups %v, %v", groups, err)
 	}

@@ -75,6 +75,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 type retrier struct {
 	next  http.RoundTripper
 	sleep func(context.Context, time.Duration) error
+	once  func() bool // it would be no use to ask again
 }
 
 func (t *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -89,7 +90,7 @@ func (t *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := t.next.RoundTrip(again)
 		wait, ok := pause(req, resp, err, try)
-		if !ok || try == tries {
+		if !ok || try == tries || t.once() {
 			return resp, err
 		}
 		if resp != nil {
