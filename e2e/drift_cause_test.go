@@ -40,7 +40,7 @@ func TestDriftAndItsCause(t *testing.T) {
 	w.aDaemonStarted()
 	w.aPackageWentAway()
 	spec = w.theSpecChanged(spec)
-	spec = w.bothAtOnce(spec)
+	w.bothAtOnce(spec)
 	w.somethingKeepsChangingIt()
 	w.whatRevertDoesIsNoDrift()
 	w.saysSoInTheJournal()
@@ -208,7 +208,7 @@ func (w *world) theSpecChanged(spec string) string {
 // pass comes first, as the agent's does; that it saw the rest in step under the
 // new spec must not make the apply forget the old one. The service, which is
 // down for the variable's sake, did not drift.
-func (w *world) bothAtOnce(spec string) string {
+func (w *world) bothAtOnce(spec string) {
 	w.t.Helper()
 	spec = strings.Replace(spec, "  version:", "  env: {MARK: one}\n  version:", 1)
 	w.spec(spec)
@@ -220,7 +220,6 @@ func (w *world) bothAtOnce(spec string) string {
 		w.t.Errorf("changed %q", got)
 	}
 	w.drifted(w.apply(0))
-	return spec
 }
 
 // somethingKeepsChangingIt: the third correction in a day is called out.
