@@ -90,10 +90,10 @@ func TestAsTyped(t *testing.T) {
 		{"service: {directives: {LimitNICE: 010, NoNewPrivileges: yes, IOWeight: \"\"}}", func(s *spec.Spec) any { return s.Service.Directives },
 			map[string]string{"LimitNICE": "010", "NoNewPrivileges": "yes", "IOWeight": ""}},
 		{"service: {needs: [perf, taskset]}", func(s *spec.Spec) any { return s.Service.Has(spec.NeedPerf) && !s.Service.Has(spec.NeedPtrace) }, true},
-		{"schedule: '*/30 * * * *'", func(s *spec.Spec) any { return *s.Schedule }, spec.Schedule{Cron: "*/30 * * * *", Splay: 3 * time.Minute, MaxDefer: 6 * time.Hour}},
-		{"schedule: '@daily'", func(s *spec.Spec) any { return s.Schedule.Splay }, 5 * time.Minute},
-		{"schedule: '@every 15s'", func(s *spec.Spec) any { return s.Schedule.Splay }, time.Second},
-		{"schedule: '0,50 * * * *'", func(s *spec.Spec) any { return s.Schedule.Splay }, time.Minute}, // ten minutes are the shortest
+		{"schedule: '*/30 * * * *'", func(s *spec.Spec) any { return *s.Schedule }, spec.Schedule{Cron: "*/30 * * * *", Splay: 15 * time.Minute, MaxDefer: 6 * time.Hour}},
+		{"schedule: '@daily'", func(s *spec.Spec) any { return s.Schedule.Splay }, 15 * time.Minute},
+		{"schedule: '@every 15s'", func(s *spec.Spec) any { return s.Schedule.Splay }, 7 * time.Second},
+		{"schedule: '0,50 * * * *'", func(s *spec.Spec) any { return s.Schedule.Splay }, 5 * time.Minute}, // ten minutes are the shortest
 		{"schedule: {cron: '@hourly', splay: 0s, maxDefer: 1d}", func(s *spec.Spec) any { return *s.Schedule }, spec.Schedule{Cron: "@hourly", MaxDefer: 24 * time.Hour}},
 		{"schedule: {cron: CRON_TZ=Europe/Berlin 0 3 * * *, splay: 90s}", func(s *spec.Spec) any { return s.Schedule.Splay }, 90 * time.Second},
 		{"notify: {command: /usr/local/sbin/tell, webhook: http://127.0.0.1:9/x, webhookFile: /etc/benchctl/webhook, issue: true}\nschedule: '@hourly'",

@@ -46,15 +46,15 @@ func (l *loader) cron(f *field, expr string) cron.Schedule {
 }
 
 // splay checks the delay, which must fit between two passes. Without a word of
-// the file it is a tenth of that time: enough to tell hosts apart that were set
-// up alike, and not enough for anyone to wait for.
+// the file it is half of that time: a thousand hosts with one credential then
+// stay within GitHub's limits, as TestFleets of reconcile shows.
 func (l *loader) splay(f *field, sched cron.Schedule) time.Duration {
 	var gap time.Duration
 	if sched != nil {
 		gap = shortestGap(sched)
 	}
 	if !f.has() {
-		return min(gap/10, maxDefaultSplay).Truncate(time.Second)
+		return min(gap/2, maxDefaultSplay).Truncate(time.Second)
 	}
 	d, err := duration(f.text())
 	switch {
@@ -68,8 +68,9 @@ func (l *loader) splay(f *field, sched cron.Schedule) time.Duration {
 	return d
 }
 
-// maxDefaultSplay bounds what is waited without a word of the file.
-const maxDefaultSplay = 5 * time.Minute
+// maxDefaultSplay bounds what is waited without a word of the file: more would
+// help nobody with fewer hosts.
+const maxDefaultSplay = 15 * time.Minute
 
 // maxDefer reads how long jobs may keep a pass from changing anything.
 func (l *loader) maxDefer(f *field) time.Duration {
