@@ -42,11 +42,29 @@ type Label struct {
 // self-hosted, Linux, X64) and can neither be sent nor removed.
 func (l Label) ReadOnly() bool { return l.Type == "read-only" }
 
-// A Group holds runners of an organisation or enterprise.
+// A Group holds runners of an organisation or enterprise, and says who may use
+// them.
 type Group struct {
-	ID      int64  `json:"id"`
-	Name    string `json:"name"`
-	Default bool   `json:"default"`
+	ID         int64    `json:"id"`
+	Name       string   `json:"name"`
+	Default    bool     `json:"default"`
+	Visibility string   `json:"visibility"` // all, selected or private
+	Public     bool     `json:"allows_public_repositories"`
+	Restricted bool     `json:"restricted_to_workflows"`
+	Workflows  []string `json:"selected_workflows"`
+}
+
+// A Repository as far as it matters who can send it jobs.
+type Repository struct {
+	FullName string `json:"full_name"`
+	Private  bool   `json:"private"`
+	Branch   string `json:"default_branch"`
+}
+
+// A File of a repository.
+type File struct {
+	Path string
+	Text []byte
 }
 
 // A Download is a runner package that GitHub wants a scope to use now.
