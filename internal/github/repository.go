@@ -1,0 +1,82 @@
+package github
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+)
+
+// forContents is what the credentials need to read a repository's files.
+const forContents = "the repository permission `Contents: read` (a classic token: the scope repo; a public repository needs none)"
+
+// workflowsDir is where GitHub looks for workflows.
+const workflowsDir = ".github/workflows"
+
+// mostWorkflows bounds how many files are read, one request each.
+const mostWorkflows = 100
+
+// Repository says what GitHub shows of the repository that the runner belongs
+// to. It is only for a client of that scope.
+func (c *Client) Repository(ctx context.Context) (actions.Repository, error) {
+	var r actions.Repository
+	_, err := c.do(ctx, c.api, call{
+		op: "look at " + c.where(), method: http.MethodGet, path: c.prefix, needs: "the repository permission `Metadata: read`",
+	}, &r)
+	return r, err
+}
+
+// Workflows reads the workflows of the repository as its default branch has
+// them. None is no error.
+func (c *Client) Workflows(ctx context.Context) ([]actions.File, error) {
+	var entries []struct{ Name, Path, Type string }
+	_, err := c.do(ctx, c.api, call{
+		op: "list the workflows of " + c.where(), method: http.MethodGet, path: c.prefix + "/contents/" + workflowsDir, needs: forContents,
+	}, &entries)
+	if errors.Is(err, actions.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []actions.File
+	for _, e := range entries {
+		if ext := path.Ext(e.Name); e.Type != "file" || ext != ".yml" && ext != ".yaml" || len(files) == mostWorkflows {
+			continue
+		}
+		text, err := c.content(ctx, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, actions.File{Path: e.Path, Text: text})
+	}
+	return files, nil
+}
+
+// content reads one file, which comes in base64
+// (docs.github.com, REST: get repository content).
+func (c *Client) content(ctx context.Context, name string) ([]byte, error) {
+	var file struct{ Encoding, Content string }
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	rq := call{
+		op: "read " + name + " of " + c.where(), method: http.MethodGet,
+		path: c.prefix + "/contents/" + strings.Join(parts, "/"), needs: forContents,
+	}
+	if _, err := c.do(ctx, c.api, rq, &file); err != nil {
+		return nil, err
+	}
+	text, err := base64.StdEncoding.DecodeString(file.Content)
+	if err != nil || file.Encoding != "base64" {
+		rq.host = c.api.BaseURL.Host
+		return nil, c.explain(rq, errNotJSON)
+	}
+	return text, nil
+}
