@@ -123,7 +123,7 @@ func leavesNoTrace(t *testing.T) (check func(r *rehearsal)) {
 			}
 		}
 		// With their control groups, all of its processes are gone.
-		for _, pattern := range []string{"/sys/fs/cgroup/benchctl-lab-%d-*", "/sys/fs/cgroup/*/benchctl-lab-%d-*", "/run/benchctl-lab-%d-*"} {
+		for _, pattern := range []string{"/sys/fs/cgroup/benchctl-lab-%d-*", "/sys/fs/cgroup/*/benchctl-lab-%d-*", "/run/benchctl-lab-%d-*", "/var/tmp/benchctl-rehearsal-%d-*"} {
 			if left, _ := filepath.Glob(fmt.Sprintf(pattern, r.Process.Pid)); len(left) > 0 {
 				t.Errorf("left: %q", left)
 			}
@@ -141,7 +141,7 @@ func traces(t *testing.T) map[string]string {
 	for line := range strings.Lines(string(mounts)) {
 		all["mount "+strings.Fields(line)[4]] = ""
 	}
-	for _, pattern := range []string{"/var/tmp/benchctl-rehearsal-*", "/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
+	for _, pattern := range []string{"/tmp/benchctl-rehearsal*", "/var/lib/benchctl", "/var/lib/gha-runner"} {
 		found, _ := filepath.Glob(pattern)
 		for _, path := range found {
 			all[path] = ""
@@ -149,7 +149,7 @@ func traces(t *testing.T) map[string]string {
 	}
 	for _, dir := range []string{"/etc", "/var/lib/dpkg"} {
 		if err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil {
+			if err == nil && !strings.HasPrefix(path, "/etc/benchctl-e2e-") { // a test's, perhaps of another process
 				all[path], err = traceOf(path, entry)
 			}
 			return err
@@ -170,7 +170,8 @@ func traceOf(path string, entry fs.DirEntry) (string, error) {
 	return fmt.Sprintf("%v %x", info.Mode(), sha256.Sum256(data)), err
 }
 
-const canary = "CANARY-7d0b52c1"
+// canary is this process's own: another may rehearse at the same time.
+var canary = fmt.Sprintf("CANARY-%d", os.Getpid())
 
 // plant puts secrets on this machine for the time of a test: a token in /etc,
 // and another runner's registration in /opt.
@@ -228,10 +229,10 @@ func TestRehearse(t *testing.T) {
 	rest := out
 	for _, want := range []string{
 		"STAND-IN: GitHub, and the runner 2.336.0", "The copy is up (",
-		"# What differs on this machine", "10 to change", "# Make it so", "service: starting actions.runner.", "10 changed",
-		"# Now nothing differs", "12 in step", "12 in step", "# While a job runs", "Deferred: a job is running", "The job ended: Succeeded.",
-		"# Drift: Somebody loosens", "NoNewPrivileges  no -> yes", "12 in step", "# Drift: A power daemon", "policy0  powersave -> performance", "12 in step",
-		"# Drift: A script empties", ".path  /usr/bin -> ", "12 in step", "Everything went as it should.", "The copy is gone",
+		"# What differs on this machine", "11 to change", "# Make it so", "service: starting actions.runner.", "agent: starting benchctl.service", "11 changed",
+		"# Now nothing differs", "13 in step", "13 in step", "# While a job runs", "Deferred: a job is running", "The job ended: Succeeded.",
+		"# Drift: Somebody loosens", "NoNewPrivileges  no -> yes", "13 in step", "# Drift: A power daemon", "policy0  powersave -> performance", "13 in step",
+		"# Drift: A script empties", ".path  /usr/bin -> ", "13 in step", "Everything went as it should.", "The copy is gone",
 	} {
 		var found bool
 		if _, rest, found = strings.Cut(rest, want); !found {
@@ -250,7 +251,7 @@ func TestRehearse(t *testing.T) {
 			t.Errorf("in the copy, %s is %q, want %q", name, got, want)
 		}
 	}
-	expected := regexp.MustCompile(`^(dbus(-broker)?|systemd-journald|actions\.runner\..*|run-.*)\.service$`)
+	expected := regexp.MustCompile(`^(dbus(-broker)?|systemd-journald|actions\.runner\..*|benchctl(-relay)?|run-.*)\.service$`)
 	for _, unit := range strings.Fields(look(t, out, "services")) {
 		if !expected.MatchString(unit) {
 			t.Errorf("%s of this machine runs in the copy", unit)
@@ -308,6 +309,21 @@ func TestRehearseRealDownloads(t *testing.T) {
 		t.Errorf("a wrong runner was not refused\n%s", out)
 	}
 	check(r)
+}
+
+// The agent runs in the copy, with credentials that open the stand-in alone.
+func TestRehearseTheAgent(t *testing.T) {
+	check := leavesNoTrace(t)
+	text := plainSpec + "schedule: '* * * * *'\ngithub: {tokenFile: /etc/benchctl/token}\n"
+	r := newRehearsal(t, specFile(t, text), "--shell")
+	r.Stdin = strings.NewReader(`systemctl show -P ActiveState -P StatusText benchctl.service`)
+	out := r.begin(t).ends(t, 0)
+	check(r)
+	for _, want := range []string{"STAND-IN: the credentials", "SIMULATED: the agent runs", "agent: starting benchctl.service", "Everything went as it should.", "\nactive\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not there\n%s", want, out)
+		}
+	}
 }
 
 // An account that is there already is used as it is.

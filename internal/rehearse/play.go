@@ -11,8 +11,12 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
 
-// copySpec is where the copy keeps its spec.
-const copySpec = "/etc/benchctl/runner.yaml"
+// copySpec is where the copy keeps its spec, and copyToken a token that opens
+// the stand-in alone.
+const (
+	copySpec  = "/etc/benchctl/runner.yaml"
+	copyToken = "/etc/benchctl/rehearsal-token"
+)
 
 // errPlay is a rehearsal in which something did not go as it should.
 var errPlay = errors.New("the rehearsal found a fault; the output above says where")
@@ -46,7 +50,23 @@ func (s *stage) actDiff(ctx context.Context) error {
 
 func (s *stage) actApply(ctx context.Context) error {
 	s.say("\n# Make it so\n$ benchctl apply")
-	return s.want(ctx, 0, "apply")
+	if err := s.want(ctx, 0, "apply"); err != nil || s.Spec.Schedule == nil {
+		return err
+	}
+	return s.letAgentPass(ctx)
+}
+
+// letAgentPass waits until the agent has made its pass at start, and what that
+// led to: in its sandbox it sees the kernel's own knob in place of the copy's.
+func (s *stage) letAgentPass(ctx context.Context) error {
+	const script = `until systemctl show -P StatusText benchctl.service | grep -q "; next" && ! systemctl -q is-active benchctl-apply.service
+do sleep 0.1; done`
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if r, err := s.Run(ctx, "sh", "-c", script); err != nil || r.Status != 0 {
+		return fmt.Errorf("the agent did not make its first pass: %w", errors.Join(err, r.Err()))
+	}
+	return nil
 }
 
 func (s *stage) actAgain(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -54,7 +55,8 @@ func (p *props) dress(root *os.Root) error {
 			return err
 		}
 	}
-	return replace(root, "usr/local/bin/benchctl", string(p.binary), 0o755)
+	return errors.Join(replace(root, copyToken[1:], token+"\n", 0o600),
+		replace(root, "usr/local/bin/benchctl", string(p.binary), 0o755))
 }
 
 // aptConf leads apt to the mirrors, and to the stand-in without a detour.

@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func scratch() (dir string, remove func(), err error) {
 		return "", nil, err
 	}
 	for {
-		if dir, err = os.MkdirTemp(scratchDir, scratchPrefix); err != nil {
+		if dir, err = os.MkdirTemp(scratchDir, fmt.Sprintf("%s%d-", scratchPrefix, os.Getpid())); err != nil {
 			return "", nil, err
 		}
 		lock, err := claim(dir)

@@ -42,6 +42,7 @@ func (s *stage) substitute(runnerSHA256 string, extra map[string][]byte) ([]byte
 		set(top, "gate", "warn")
 		s.say("SIMULATED: gate: warn in place of fail, since a copy that was just made is not a quiet host.")
 	}
+	s.substituteAgent(top)
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
@@ -49,6 +50,21 @@ func (s *stage) substitute(runnerSHA256 string, extra map[string][]byte) ([]byte
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// substituteAgent lets the agent run in the copy without a hand in the play: it
+// would mend what is shown, and the machine's credentials are not there.
+func (s *stage) substituteAgent(top *yaml.Node) {
+	if s.Spec.Schedule != nil {
+		drop(top, "schedule")
+		set(top, "schedule", "0 0 1 1 *")
+		s.say("SIMULATED: the agent runs, and looks once a year, so that it does not mend what is shown here.")
+	}
+	if s.Spec.GitHub.TokenFile != "" || s.Spec.GitHub.App != nil {
+		drop(top, "github")
+		set(mapping(top, "github", ""), "tokenFile", copyToken)
+		s.say("STAND-IN: the credentials, which GitHub would not know.")
+	}
 }
 
 func (s *stage) substitutePTS(top *yaml.Node) error {

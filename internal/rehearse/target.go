@@ -40,8 +40,9 @@ var generatorDirs = []string{"etc/systemd/system-generators", "usr/lib/systemd/s
 // as apt calls PackageKit (dbus-daemon(1)).
 var activationDirs = []string{"usr/share/dbus-1/system-services", "usr/local/share/dbus-1/system-services", "lib/dbus-1/system-services"}
 
-// runnerWants are the links by which a runner's unit starts at boot. Nothing
-// reaches that target in the copy, so they may stay, and are in step if they are.
+// runnerWants are the links by which a runner's unit and the agent's start at
+// boot. Nothing reaches that target in the copy, so they may stay, and are in
+// step if they are.
 const runnerWants = "etc/systemd/system/multi-user.target.wants"
 
 // quieten makes the copy at root boot into Target alone.
@@ -78,7 +79,7 @@ func unwant(root *os.Root, dir string) error {
 	}
 	var errs []error
 	for _, link := range links {
-		if !strings.HasPrefix(link.Name(), "actions.runner.") {
+		if name := link.Name(); !strings.HasPrefix(name, "actions.runner.") && name != "benchctl.service" {
 			errs = append(errs, root.RemoveAll(path.Join(dir, link.Name())))
 		}
 	}
