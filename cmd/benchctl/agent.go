@@ -85,19 +85,20 @@ func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := journal.New(e.stderr)
-	from := newReader(e, f, logged(e), true)
-	from.Open = e.machine.Open
+	from := newReader(e, f, toJournal(e), true)
+	from.Open, from.Offline = e.machine.Open, true
 	binary := self()
-	look := agent.Child{Argv: append([]string{binary, "pass", "-o", "json"}, fileArgs(files)...), Env: agent.ChildEnv(e.getenv), Stderr: e.stderr}
-	if f.offline {
-		look.Argv = append(look.Argv, "--offline")
+	child := func(args ...string) agent.Child {
+		if f.offline {
+			args = append(args, "--offline")
+		}
+		return agent.Child{Argv: slices.Concat([]string{binary}, args, fileArgs(files)), Env: agent.ChildEnv(e.getenv), Stderr: e.stderr}
 	}
-	check := agent.Child{Argv: append([]string{binary, "validate", "--offline"}, fileArgs(files)...), Env: look.Env}
 	return &agent.Agent{
-		Files: files, Source: from, Host: e.machine, Log: log, Clock: clock,
-		Jobs: func(s *spec.Spec) agent.Jobs { return jobs.New(nil, resources.Runner(e.machine, s)) },
-		Look: look.Look,
+		Files: files, Source: from, Host: e.machine, Log: journal.New(e.stderr), Clock: clock,
+		Jobs:  func(s *spec.Spec) agent.Jobs { return jobs.New(nil, resources.Runner(e.machine, s)) },
+		Fetch: child("fetch").Succeeds,
+		Look:  child("pass", "-o", "json").Look,
 		Correct: func(ctx context.Context) error {
 			defer e.machine.Close() // or systemd would wake us with each of its signals
 			return e.machine.Systemd().Start(ctx, agent.ApplyUnit)
@@ -108,7 +109,7 @@ func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
 		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(localFiles(files), changed) },
 		Notify:   func(state string) { _, _ = daemon.SdNotify(false, state) },
 		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv)).Stale,
-		Validate: check.Succeeds,
+		Validate: child("validate", "-q", "--offline").Succeeds,
 	}, nil
 }
 

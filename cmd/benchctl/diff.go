@@ -42,7 +42,7 @@ func diff(ctx context.Context, e *env, f *flags) error {
 	w.notes(ctx, e, f)
 	paused := tellPause(e, f)
 	if w.client != nil && w.client.AppTokens() > 0 && !f.quiet {
-		fmt.Fprintf(e.stderr, "note: GitHub made App %d an installation token to look with; a diff sends no other POST (%d sent)\n", s.GitHub.App.ID, w.client.AppTokens())
+		fmt.Fprintf(e.stderr, "note: GitHub made App %d an installation token to look with; a diff sends no POST for anything else (%d sent)\n", s.GitHub.App.ID, w.client.AppTokens())
 	}
 	if err := show(e, f, report); err != nil {
 		return err

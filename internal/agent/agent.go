@@ -38,12 +38,15 @@ type Jobs interface {
 // An Agent is the supervisor. Every field must be set.
 type Agent struct {
 	Files  []string       // the spec: absolute paths, and what is fetched
-	Source *source.Reader // reads them, and asks no server for what there is a copy of
+	Source *source.Reader // reads them, of what is fetched the copies
 	Host   host.Host
 	Log    *journal.Log
 	Clock  reconcile.Clock
 	// Jobs are those of the runner that a spec describes.
 	Jobs func(*spec.Spec) Jobs
+	// Fetch has a child get the copies that there are none of, and say what of
+	// that failed.
+	Fetch func(context.Context) error
 	// Look has a child look at everything, and keep what it saw.
 	Look func(context.Context) (Seen, error)
 	// Correct has systemd start [ApplyUnit], and waits for it.

@@ -49,6 +49,7 @@ type rig struct {
 	seen     Seen
 	lookErr  error
 	bug      any
+	fetching func() // what a child does besides
 	looks    int
 	corrects int
 	apply    func() error // what a correction does
@@ -70,8 +71,8 @@ func newRig(t *testing.T, text string) *rig {
 	}
 	r.m.WriteFile(specFile, text)
 	r.Agent = &Agent{
-		Files: []string{specFile}, Source: &source.Reader{Open: r.m.Open, Copies: r.m, Kept: true}, Host: r.m, Log: journal.New(r), Clock: r,
-		Jobs: func(*spec.Spec) Jobs { return r }, Look: r.look, Correct: r.correct,
+		Files: []string{specFile}, Source: &source.Reader{Open: r.m.Open, Copies: r.m, Offline: true}, Host: r.m, Log: journal.New(r), Clock: r,
+		Jobs: func(*spec.Spec) Jobs { return r }, Fetch: r.fetch, Look: r.look, Correct: r.correct,
 		Paused: func() error { r.mu.Lock(); defer r.mu.Unlock(); return r.paused },
 		Defer:  r.put, Deferred: func(time.Time) bool { return r.late }, Notify: r.notify,
 		Watch:    func(changed func()) (*Watcher, error) { return Watch([]string{r.m.Path(specFile)}, changed) },
@@ -166,10 +167,20 @@ func (r *rig) job() (end func()) {
 	}
 }
 
+func (r *rig) fetch(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fetching()
+	return nil
+}
+
 func (r *rig) look(context.Context) (Seen, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looks++
+	if r.fetching != nil {
+		r.fetching()
+	}
 	if r.bug != nil {
 		panic(r.bug)
 	}

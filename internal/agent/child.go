@@ -57,12 +57,12 @@ func (c Child) Look(ctx context.Context) (Seen, error) {
 	return seen, nil
 }
 
-// Succeeds runs the child and returns an error unless it ended well.
+// Succeeds runs the child for its exit code: an error unless it ended well.
 func (c Child) Succeeds(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env, cmd.Dir = c.Env, "/"
+	cmd.Env, cmd.Dir, cmd.Stderr = c.Env, "/", c.Stderr
 	return cmd.Run()
 }
 

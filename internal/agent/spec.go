@@ -82,6 +82,9 @@ func (a *Agent) enforce(s *spec.Spec) {
 // from elsewhere is no reason not to begin with the last good one: whoever mends
 // it there does not get to this host to start the agent again.
 func (a *Agent) begin(ctx context.Context) (*spec.Spec, error) {
+	if a.remote() {
+		_ = a.Fetch(ctx) // without a copy there is the last good one, or an error
+	}
 	good, fault, err := LoadKept(ctx, a.Source, a.Host, a.Files)
 	if err != nil {
 		return nil, err
@@ -92,15 +95,12 @@ func (a *Agent) begin(ctx context.Context) (*spec.Spec, error) {
 	if fault != nil {
 		a.broken(fault)
 	}
-	if err := a.Source.Keep(a.Host); err != nil {
-		a.Log.Say(journal.Warning, nil, "%v", err)
-	}
 	a.files, _ = a.Source.All(ctx, a.Files)
 	return good, nil
 }
 
-// remote reports whether some of the spec is fetched. That is done by the child
-// that looks: the agent itself goes by the copies.
+// remote reports whether some of the spec is fetched. That is done by the
+// children: the agent itself goes by the copies.
 func (a *Agent) remote() bool { return slices.ContainsFunc(a.Files, source.IsRemote) }
 
 // reload looks at the spec, which costs next to nothing when its text is still

@@ -2,6 +2,7 @@ package github
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 )
 
 // authenticate puts the credentials in front of a transport.
@@ -17,10 +20,14 @@ func (c *Client) authenticate(base http.RoundTripper) (http.RoundTripper, error)
 	switch {
 	case c.cred.Token != "":
 		return bearer{c.cred.Token.Reveal(), base}, nil
-	case c.cred.App != nil:
-		return c.app(base)
+	case c.cred.App == nil:
+		return base, nil
 	}
-	return base, nil
+	app, err := c.app(base)
+	if err != nil {
+		return nil, err
+	}
+	return app, nil
 }
 
 // bearer sends a token with every request. A redirect never leaves the host
@@ -36,7 +43,7 @@ func (t bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req)
 }
 
-func (c *Client) app(base http.RoundTripper) (http.RoundTripper, error) {
+func (c *Client) app(base http.RoundTripper) (*ghinstallation.Transport, error) {
 	app := c.cred.App
 	t, err := ghinstallation.New(&minter{base, &c.appTokens}, app.ID, app.Installation, []byte(app.Key.Reveal()))
 	if err != nil {
@@ -44,6 +51,21 @@ func (c *Client) app(base http.RoundTripper) (http.RoundTripper, error) {
 	}
 	t.BaseURL = strings.TrimSuffix(c.place.API, "/")
 	return t, nil
+}
+
+// InstallationToken has GitHub make a token of the App's installation, which is
+// good for an hour. It is a POST.
+func InstallationToken(ctx context.Context, o Options) (actions.Secret, error) {
+	c := &Client{place: o.URL, cred: o.Credentials}
+	t, err := c.app(newTransport(o.Dial))
+	if err != nil {
+		return "", err
+	}
+	token, err := t.Token(ctx)
+	if err != nil {
+		return "", &sentence{text: fmt.Sprintf("cannot have GitHub make App %d an installation token: %v; see whether github.app in the spec is right", c.cred.App.ID, err), kind: err}
+	}
+	return actions.Secret(token), nil
 }
 
 // minter counts the requests for an installation token, and sees to it that the

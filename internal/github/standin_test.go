@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +183,13 @@ func TestAnAppAgainstTheStandIn(t *testing.T) {
 	}
 	if posts != 1 || c.AppTokens() != 1 {
 		t.Errorf("%d POSTs, %d counted", posts, c.AppTokens())
+	}
+	o := Options{URL: c.place, Credentials: c.cred}
+	if token, err := InstallationToken(t.Context(), o); err != nil || !slices.Contains(s.Secrets(), token.Reveal()) {
+		t.Errorf("the token is %q, %v", token, err)
+	}
+	app.ID = 13
+	if _, err := InstallationToken(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "cannot have GitHub make App 13 an installation token: ") {
+		t.Errorf("for an App that there is not: %v", err)
 	}
 }

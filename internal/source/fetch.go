@@ -21,7 +21,7 @@ func (r *Reader) fetch(ctx context.Context, at location) ([]byte, error) {
 		return []byte(kept.Text), nil
 	}
 	if r.Offline {
-		return nil, fmt.Errorf("cannot fetch the spec %s: --offline, and there is no copy of it on this host", at.name)
+		return nil, fmt.Errorf("cannot read the spec %s: it is not to be fetched now, and there is no copy of it on this host", at.name)
 	}
 	fresh, err := r.ask(ctx, at, kept)
 	if err == nil {
@@ -52,7 +52,7 @@ func (r *Reader) ask(ctx context.Context, at location, kept *Copy) (*Copy, error
 	}
 	token := ""
 	if at.api && r.Token != nil {
-		token = r.Token()
+		token = r.Token(ctx)
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -107,7 +107,7 @@ func next(at location, token string, status int) string {
 	case at.api && token == "" && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusTooManyRequests):
 		return "see whether repository, path and ref are right; a private repository, or one asked often, needs GITHUB_TOKEN"
 	case at.api && status == http.StatusUnauthorized:
-		return "GITHUB_TOKEN holds a token that GitHub does not know, or no longer"
+		return "GitHub does not know the token that it was shown, or no longer; see GITHUB_TOKEN, and github.tokenFile of the spec before"
 	case status == http.StatusNotFound:
 		return "see whether the name is right"
 	}

@@ -33,7 +33,7 @@ type Reader struct {
 	Stdin  io.Reader
 	Open   func(path string) (io.ReadCloser, error) // a file; nil: as the process sees it
 	Copies host.Reader                              // has the copies; nil: there are none
-	Token  func() string                            // for github.com/..., or ""; nil: none
+	Token  func(context.Context) string             // for github.com/..., or ""; nil: none
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Said   func(line string) // is told of a copy that had to serve
 

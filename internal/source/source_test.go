@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func TestCopiesAlone(t *testing.T) {
 	s := newServer(t)
 	m := hosttest.New(t, "")
 	r := &Reader{Copies: m, Offline: true}
-	if _, err := r.All(t.Context(), []string{s.URL}); err == nil || !strings.Contains(err.Error(), "--offline, and there is no copy of it") {
+	if _, err := r.All(t.Context(), []string{s.URL}); err == nil || !strings.Contains(err.Error(), "it is not to be fetched now, and there is no copy of it") {
 		t.Errorf("the error is %v", err)
 	}
 	r = &Reader{Copies: m, Kept: true}
@@ -194,7 +195,7 @@ func TestNames(t *testing.T) {
 func TestAToken(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	r := &Reader{Token: func() string { return "secret" }, client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+	r := &Reader{Token: func(context.Context) string { return "secret" }, client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		seen[req.URL.Host] = req.Header.Get("Authorization")
 		return nil, errors.New("no route")
 	})}}

@@ -39,10 +39,13 @@ func (s *Server) WriteFile(scope Scope, name, text string) {
 }
 
 // visible says who may ask: anyone for a public repository, and whoever may
-// administer a private one.
+// administer a private one. To others that one is not there.
 func (s *Server) visible(handle apiHandler) apiHandler {
 	return func(c *call) reply {
 		if s.world.repositories[c.scope()].Private {
+			if secret(c.Request) == "" {
+				return notFound
+			}
 			if no, admitted := s.admit(c); !admitted {
 				return no
 			}

@@ -36,8 +36,8 @@ func TestRepositoryAndContents(t *testing.T) {
 		}
 	}
 	s.SetRepository(bench, standin.Repository{Private: true})
-	if a := anyone.ask("GET", "/repos/octo/bench", nil); a.status == http.StatusOK {
-		t.Error("anyone sees a private repository")
+	if a := anyone.ask("GET", "/repos/octo/bench", nil); a.status != http.StatusNotFound {
+		t.Errorf("to anyone, a private repository is %d", a.status)
 	}
 	if a := owner.ask("GET", "/repos/octo/bench", nil); a.status != http.StatusOK || a.body["private"] != true {
 		t.Errorf("its owner sees %d %s", a.status, a.raw)
