@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"internal/metrics":        {"internal/host", "internal/history"},
 	"internal/pause":          {"internal/host"},
 	"internal/notify":         {"internal/host", "internal/github/actions", "reconcile", "spec"},
+	"internal/doctor":         {"internal/host", "internal/github/actions", "reconcile", "spec", "gopkg.in/yaml.v3"},
 	"internal/source":         {"internal/host", "spec"},
 	"internal/expect":         {"internal/host", "internal/originals", "internal/jobs", "reconcile"},
 	"internal/gate":           {"internal/expect", "internal/host", "golang.org/x/sys"},

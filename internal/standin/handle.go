@@ -84,6 +84,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case mounted != nil:
 		mounted.ServeHTTP(out, r)
+	case r.Method == http.MethodHead && path == "/":
+		out.WriteHeader(http.StatusOK) // somebody sees whether we are there
 	case api, strings.HasPrefix(path, "/_services/"):
 		inner := r.Clone(r.Context())
 		inner.URL.Path, inner.URL.RawPath = path, strings.TrimPrefix(r.URL.RawPath, "/api/v3")

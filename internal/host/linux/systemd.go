@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -31,6 +32,22 @@ func (m *Machine) systemd() (*sd.Conn, error) {
 	}
 	m.bus.conn = conn
 	return conn, nil
+}
+
+// SystemdVersion is the number of systemd's release, such as 257; 0 where it
+// does not answer.
+func (m *Machine) SystemdVersion() int {
+	conn, err := m.systemd()
+	if err != nil {
+		return 0
+	}
+	said, err := conn.GetManagerProperty("Version") // "257.8-1~deb13u2", in quotes
+	if err != nil {
+		return 0
+	}
+	var n int
+	_, _ = fmt.Sscanf(strings.Trim(said, `"`), "%d", &n)
+	return n
 }
 
 // Unit returns what systemd has in force for a unit.

@@ -1,0 +1,168 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/spec"
+)
+
+// leastVersion is the oldest runner that GitHub still registers (changelog of
+// 2026-06-12, minimum version enforcement for self-hosted runners).
+const leastVersion = "2.329.0"
+
+// soon is how long before its end a deadline is a warning.
+const soon = 14 * 24 * time.Hour
+
+// jobs asks GitHub how long the runner will be served, and whose jobs reach it.
+func (d *Doctor) jobs(ctx context.Context) []Check {
+	g := &group{name: "jobs"}
+	if d.GitHub == nil {
+		g.add(Unknown, "who reaches this runner", "set GITHUB_TOKEN", "GitHub was not asked: there are no credentials, or --offline was given")
+		return g.checks
+	}
+	d.version(ctx, g)
+	if d.Spec.Runner.URL.Scope != spec.Repository {
+		d.groups(ctx, g)
+		g.add(Unknown, "workflows", "run doctor for a repository's URL to see its workflows", "the jobs of every repository of %s may reach this runner, and they are not looked through", d.Spec.Runner.URL.Owner)
+		return g.checks
+	}
+	public := d.repository(ctx, g)
+	files, err := d.GitHub.Workflows(ctx)
+	if err != nil {
+		g.add(Unknown, "workflows", "", "%v", err)
+		return g.checks
+	}
+	d.workflows(g, files, public)
+	return g.checks
+}
+
+func (d *Doctor) version(ctx context.Context, g *group) {
+	v := d.Spec.Runner.Version
+	if v == "latest" {
+		g.ok("runner version", "latest is resolved by apply")
+		return
+	}
+	if older(v, leastVersion) {
+		g.add(Error, "runner version", "set runner.version to a newer one", "GitHub registers no runner older than %s, and this is %s", leastVersion, v)
+		return
+	}
+	end, err := d.GitHub.Deprecation(ctx, v)
+	switch {
+	case err != nil:
+		g.add(Unknown, "runner version", "", "%v", err)
+	case end.Runtime.IsZero():
+		g.ok("runner version", "%s; GitHub says nothing of its end", v)
+	case end.Runtime.Before(d.Now):
+		g.add(Error, "runner version", "set runner.version to a newer one", "GitHub gives %s no jobs since %s", v, end.Runtime.Format(time.DateOnly))
+	case end.Runtime.Sub(d.Now) < soon:
+		g.add(Warning, "runner version", "set runner.version to a newer one before", "GitHub gives %s jobs until %s", v, end.Runtime.Format(time.DateOnly))
+	default:
+		g.ok("runner version", "%s gets jobs until %s", v, end.Runtime.Format(time.DateOnly))
+	}
+}
+
+// older compares versions number by number.
+func older(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(x), len(y)) {
+		if len(x[i]) != len(y[i]) {
+			return len(x[i]) < len(y[i])
+		}
+		if x[i] != y[i] {
+			return x[i] < y[i]
+		}
+	}
+	return len(x) < len(y)
+}
+
+func (d *Doctor) repository(ctx context.Context, g *group) (public bool) {
+	r, err := d.GitHub.Repository(ctx)
+	switch {
+	case err != nil:
+		g.add(Unknown, "repository", "", "%v", err)
+	case r.Private:
+		g.ok("repository", "private")
+	default:
+		g.add(Warning, "repository", "have Actions ask before they run for outside contributors (Settings, Actions, General)",
+			"it is public: whoever opens a pull request may try to run code on this host")
+		return true
+	}
+	return false
+}
+
+// groups says what the runner's group lets in.
+func (d *Doctor) groups(ctx context.Context, g *group) {
+	all, err := d.GitHub.Groups(ctx, 0)
+	if err != nil {
+		g.add(Unknown, "runner group", "", "%v", err)
+		return
+	}
+	want := d.Spec.Runner.Group
+	for _, group := range all {
+		if !strings.EqualFold(group.Name, want) && (want != "" || !group.Default) {
+			continue
+		}
+		said := fmt.Sprintf("%s is open to %s repositories", group.Name, orSome(group.Visibility, "which, GitHub does not say"))
+		switch {
+		case group.Public:
+			g.add(Warning, "runner group", "keep public repositories out of the group", "%s, public ones too: whoever opens a pull request there may try to run code on this host", said)
+		case group.Restricted:
+			g.ok("runner group", "%s, and only to the workflows %s", said, strings.Join(group.Workflows, ", "))
+		default:
+			g.ok("runner group", "%s, and to no public one", said)
+		}
+		return
+	}
+	g.add(Error, "runner group", "make it at GitHub, or take runner.group out of the spec", "there is no group %s", orSome(want, "Default"))
+}
+
+// workflows says of each job that means a runner like this one whether it
+// reaches it.
+func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
+	reached := 0
+	for _, file := range files {
+		jobs, err := parseWorkflow(file)
+		if err != nil {
+			g.add(Unknown, "workflow", "", "cannot read %s: %v", file.Path, err)
+		}
+		for _, j := range jobs {
+			if d.job(g, j, public) {
+				reached++
+			}
+		}
+	}
+	if reached == 0 {
+		g.add(Warning, "workflows", "give a job runs-on: ["+strings.Join(d.Spec.Runner.Labels, ", ")+"]", "no job of the %d workflows on the default branch reaches this runner", len(files))
+	}
+}
+
+// job says what is to be said of one; it reports whether the job can come here.
+func (d *Doctor) job(g *group, j workJob, public bool) bool {
+	on := strings.Join(j.triggers, ", ")
+	missing := lacks(j, d.Labels)
+	switch {
+	case j.dynamic != "":
+		g.add(Unknown, "job", "", "%s chooses its runner when it runs: %s", j, j.dynamic)
+		return false
+	case j.group != "":
+		g.add(Unknown, "job", "", "%s asks for the group %s, which a repository's runner is not in", j, j.group)
+		return false
+	case len(j.labels) == 0, len(missing) > 0 && !j.meant(d.Labels):
+		return false
+	case len(missing) > 0:
+		g.add(Warning, "job", "add it to runner.labels, or correct runs-on",
+			"%s asks for %s, which this runner lacks: unless another one has it, the job waits for ever", j, strings.Join(missing, ", "))
+		return false
+	}
+	if foreign := j.foreign(); len(foreign) > 0 && public {
+		g.add(Warning, "job", "let it run on other runners, or on other triggers",
+			"%s reaches this runner on %s: with %s, somebody from outside brings the code", j, on, strings.Join(foreign, " and "))
+	} else {
+		g.ok("job", "%s reaches this runner on %s", j, on)
+	}
+	return true
+}
