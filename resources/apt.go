@@ -149,6 +149,9 @@ func (a *Apt) run(ctx context.Context, h host.Host, plan aptPlan, args []string)
 	if plan.downgrades {
 		argv = append(argv, "--allow-downgrades")
 	}
+	if err := bring(h, func(b *brought) { b.Packages = with(b.Packages, plan.fresh()...) }); err != nil {
+		return err
+	}
 	return a.unit(ctx, h, append(argv, args...))
 }
 

@@ -80,6 +80,16 @@ func parseAptPlan(text string) (plan aptPlan) {
 	return plan
 }
 
+// fresh are the packages that are not there yet.
+func (p aptPlan) fresh() (names []string) {
+	for _, step := range p.steps {
+		if step.Have == "" && !step.Removing {
+			names = append(names, step.Name)
+		}
+	}
+	return names
+}
+
 // holds refuses a plan that lacks the one step it is made for.
 func (p aptPlan) holds(must *aptStep) error {
 	if must == nil {

@@ -137,6 +137,9 @@ func (p *aptRepository) addKey(ctx context.Context, h host.Host) error {
 	if have, err := h.ReadFile(jdkKeyring); err == nil && bytes.Equal(have, key) {
 		return nil
 	}
+	if err := bringParents(h, "/etc/apt/keyrings"); err != nil {
+		return err
+	}
 	if err := h.Mkdir("/etc/apt/keyrings", host.Perm{Mode: 0o755}); err != nil {
 		return err
 	}

@@ -35,6 +35,18 @@ type record struct {
 // known for its own even while its runner is online.
 const recordField = "record of the registration"
 
+// recorded reports whether a registration is remembered.
+func recorded(r host.Reader) bool {
+	_, ok := anyRecord(r)
+	return ok
+}
+
+// anyRecord returns what is remembered of whatever registration there was last.
+func anyRecord(r host.Reader) (rec record, ok bool) {
+	data, err := r.ReadFile(registrationFile)
+	return rec, err == nil && json.Unmarshal(data, &rec) == nil && rec.URL != ""
+}
+
 // readRecord returns what is remembered of a registration of that name at that
 // URL. One at the same URL with another name is remembered as the former.
 func readRecord(r host.Reader, u spec.URL, name string) record {

@@ -66,6 +66,9 @@ func (j jdkArchive) Apply(ctx context.Context, h host.Host) error {
 	}
 	dir := jdkArchiveDir(j.jdk)
 	staged, old := "/usr/lib/jvm/.benchctl-new", "/usr/lib/jvm/.benchctl-old"
+	if err := bringParents(h, "/usr/lib/jvm"); err != nil {
+		return err
+	}
 	if err := errors.Join(h.Mkdir("/usr/lib/jvm", host.Perm{Mode: 0o755}), h.RemoveAll(staged)); err != nil {
 		return err
 	}

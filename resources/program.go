@@ -70,6 +70,13 @@ func (p program) Apply(_ context.Context, h host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot copy benchctl to %s: %w", p.path(), err)
 	}
+	if there, err := exists(h, p.path()); err != nil {
+		return err
+	} else if !there {
+		if err := bring(h, func(b *brought) { b.Binary = p.path() }); err != nil {
+			return err
+		}
+	}
 	return h.Replace(p.path(), data, host.Perm{Mode: 0o755})
 }
 

@@ -103,6 +103,11 @@ func (t *Tarball) Apply(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot look up the account %s: %w", t.User, err)
 	}
+	for _, dir := range []string{t.Dir, t.WorkDir} {
+		if err := bringTree(h, dir); err != nil {
+			return err
+		}
+	}
 	// Sticky while root works here, even if the directory is the user's to
 	// change afterwards.
 	if err := h.Mkdir(t.Dir, host.Perm{Mode: homeMode, GID: account.GID}); err != nil {

@@ -138,6 +138,9 @@ func (u user) Apply(ctx context.Context, h host.Host) error {
 	if len(u.diffHome(h, own)) == 0 {
 		return nil
 	}
+	if err := bringTree(h, want.Home); err != nil {
+		return err
+	}
 	if err := h.Mkdir(want.Home, host.Perm{Mode: homeMode, GID: own}); err != nil {
 		return fmt.Errorf("cannot make the home of %s: %w", want.Name, err)
 	}
@@ -163,6 +166,9 @@ func (u user) add(ctx context.Context, h host.Host) error {
 	}
 	if len(want.Groups) > 0 {
 		args = append(args, "--groups", strings.Join(want.Groups, ","))
+	}
+	if err := bring(h, func(b *brought) { b.Account = want.Name }); err != nil {
+		return err
 	}
 	if err := accountTool(ctx, h, append(args, want.Name)); err != nil {
 		return fmt.Errorf("cannot make the account %s: %w", want.Name, err)

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // scpForm is how git names a repository for ssh.
@@ -47,6 +49,16 @@ func (l *loader) url(f *field) URL {
 		return URL{}
 	}
 	return l.scope(f, u)
+}
+
+// ParseURL reads where a runner is registered, as a spec has it under runner.url.
+func ParseURL(text string) (URL, error) {
+	l := &loader{seen: map[string]bool{}, src: &source{}}
+	at := l.url(&field{path: "runner.url", src: l.src, node: &yaml.Node{Kind: yaml.ScalarNode, Value: text}, value: text, schema: shape()})
+	if len(l.found) > 0 {
+		return URL{}, l.found
+	}
+	return at, nil
 }
 
 // scope tells repository, organisation and enterprise from each other.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/cause"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
 )
 
 // A printer writes reports as text.
@@ -28,6 +29,7 @@ type printer struct {
 	colour  bool
 	verbose bool
 	now     time.Time // of the report, where its reader is
+	removes bool      // the verb is remove: what is in step is gone
 }
 
 func newPrinter(e *env, f *flags) *printer {
@@ -40,7 +42,7 @@ func newPrinter(e *env, f *flags) *printer {
 
 // report prints what one pass found or did.
 func (p *printer) report(r *reconcile.Report) {
-	p.now = r.Started.Local()
+	p.now, p.removes = r.Started.Local(), r.Verb == "remove"
 	deferred := ""
 	for _, o := range r.Results {
 		if o.Status == reconcile.Deferred {
@@ -69,6 +71,9 @@ func (p *printer) outcome(o reconcile.Outcome) {
 		head += "  " + string(o.Status)
 	}
 	for _, effect := range o.Effects {
+		if p.removes {
+			break // nothing of it starts again
+		}
 		head += "  [" + effectWords[effect] + "]"
 	}
 	fmt.Fprintln(p.w, head)
@@ -129,6 +134,11 @@ func summary(r *reconcile.Report) string {
 	words := map[reconcile.Status]string{
 		reconcile.Pending: "to change", reconcile.Changed: "changed", reconcile.Unchanged: "in step",
 	}
+	if r.Verb == "remove" {
+		words = map[reconcile.Status]string{
+			reconcile.Pending: "to remove", reconcile.Changed: "removed", reconcile.Unchanged: "not there",
+		}
+	}
 	var parts []string
 	for _, s := range append(order, reconcile.Unchanged) {
 		if n := r.Summary[s]; n > 0 {
@@ -143,6 +153,22 @@ func summary(r *reconcile.Report) string {
 		return "nothing to look at"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// left prints what a removal left, each with what to do about it.
+func (p *printer) left(all []resources.Leftover) {
+	if len(all) == 0 {
+		fmt.Fprintln(p.w, "Nothing of benchctl's is left on this host.")
+		return
+	}
+	fmt.Fprintln(p.w, "Left:")
+	width := 0
+	for _, l := range all {
+		width = max(width, min(utf8.RuneCountInString(clean(l.What)), 44))
+	}
+	for _, l := range all {
+		fmt.Fprintf(p.w, "  %-*s  %s\n", width, clean(l.What), clean(l.How))
+	}
 }
 
 // clean shows text that others wrote on one line and without control
