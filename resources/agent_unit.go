@@ -77,8 +77,10 @@ KillMode=mixed
 TimeoutStopSec=2min
 {{range .Credentials}}LoadCredential={{.}}
 {{end}}`),
+	// systemd does not open a socket while its service runs: they end together.
 	relayUnit: agentTemplate(`[Unit]
 Description=benchctl: the agent's way to GitHub
+PartOf=` + relaySocket + `
 CollectMode=inactive-or-failed
 StartLimitIntervalSec=0
 
@@ -91,7 +93,7 @@ LogLevelMax=warning
 {{end}}`),
 	relaySocket: agentTemplate(`[Unit]
 Description=benchctl: the agent's way to GitHub
-StopWhenUnneeded=yes
+StartLimitIntervalSec=0
 
 [Socket]
 ListenStream=` + relayPath + `

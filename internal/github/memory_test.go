@@ -185,6 +185,19 @@ func TestAGitHubThatIsAwayIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A host that does not get through asks with each pass: GitHub hears nothing of
+// it, and what is in the way may be gone by the next.
+func TestAHostThatDoesNotGetThroughTriesAgain(t *testing.T) {
+	t.Parallel()
+	p := newPasses(t, nil)
+	p.s.Close()
+	for range 2 {
+		if _, err := p.pass(true, names); err == nil || !strings.Contains(err.Error(), "refuses connections; check runner.url, and https_proxy if there is one") || strings.Contains(err.Error(), "left alone") {
+			t.Errorf("it is said: %v", err)
+		}
+	}
+}
+
 // Until when GitHub asked to be left alone, nobody asks, in no process.
 func TestALimitIsKeptByEverybody(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -95,10 +96,13 @@ func (c *Client) refused(err error) (wait time.Duration, ordered bool) {
 // troubled reports whether an error is one that asking again soon does not
 // mend: no answer, one that says that GitHub is in trouble, or credentials that
 // it does not accept, which it takes ill if it is shown them again and again.
+// That nobody was reached is no such error: it is mostly this host's own, and
+// GitHub has heard nothing.
 func troubled(err error) bool {
 	var (
 		answer *gh.ErrorResponse
 		app    *ghinstallation.HTTPError
+		dial   *net.OpError
 	)
 	code := 0
 	switch {
@@ -108,6 +112,8 @@ func troubled(err error) bool {
 		code = app.Response.StatusCode
 	case errors.As(err, &answer) && answer.Response != nil:
 		code = answer.Response.StatusCode
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return false
 	default:
 		return passing(err)
 	}

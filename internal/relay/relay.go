@@ -45,9 +45,13 @@ const (
 // that it connects to.
 func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, places []string) error {
 	open := make(chan struct{}, 64)
-	for ctx.Err() == nil {
+	defer context.AfterFunc(ctx, func() { _ = l.SetDeadline(time.Unix(1, 0)) })()
+	for {
 		if err := l.SetDeadline(time.Now().Add(idle)); err != nil {
 			return err
+		}
+		if ctx.Err() != nil { // or the deadline may just have been put off
+			return nil
 		}
 		conn, err := l.AcceptUnix()
 		switch {
@@ -65,7 +69,6 @@ func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, places 
 			}()
 		}
 	}
-	return nil
 }
 
 // answer serves one connection.

@@ -138,6 +138,24 @@ func TestServeEndsWhenNobodyComes(t *testing.T) {
 }
 
 // A connection that is open keeps the relay up, however long nothing is said.
+// The socket is opened anew only once its service is gone, so that a stop must not
+// take as long as the relay waits for company.
+func TestServeEndsAtOnceWhenItIsToldTo(t *testing.T) {
+	t.Parallel()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "relay"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, l, time.Hour, nil) }()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestServeStaysForAnOpenConnection(t *testing.T) {
 	t.Parallel()
 	server, err := net.Listen("tcp", "127.0.0.1:0")
