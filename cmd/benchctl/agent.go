@@ -138,7 +138,12 @@ func putOff(e *env, s *spec.Spec, why error, job bool) time.Time {
 
 // wasPutOff reports whether the apply that began at a time, at the earliest,
 // changed nothing, because a job came first, or another benchctl, or a pause.
+// One that left no note stood back from another benchctl, unless there is no
+// room for notes.
 func wasPutOff(e *env, began time.Time) bool {
 	last := history.Load(e.machine).LastPass
-	return last == nil || last.Verb != "apply" || last.At.Before(began) || last.Exit == reconcile.ExitDeferred
+	if last == nil || last.Verb != "apply" || last.At.Before(began) {
+		return e.machine.Unlocked() != nil
+	}
+	return last.Exit == reconcile.ExitDeferred
 }

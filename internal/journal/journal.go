@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 
 	"github.com/coreos/go-systemd/v22/journal"
 )
@@ -30,6 +31,7 @@ type Fields map[string]string
 type Log struct {
 	plain io.Writer
 	send  func(message string, level Level, vars map[string]string) error
+	unit  string // that this process is part of; "" when it is part of none
 }
 
 // New returns a Log that writes to the journal if stderr is connected to it,
@@ -38,6 +40,8 @@ func New(stderr io.Writer) *Log {
 	l := &Log{plain: stderr}
 	if kept, err := journal.StderrIsJournalStream(); stderr == os.Stderr && kept && err == nil {
 		l.send = journal.Send
+		cgroup, _ := os.ReadFile("/proc/self/cgroup")
+		l.unit = unitIn(cgroup)
 	}
 	return l
 }
@@ -45,7 +49,7 @@ func New(stderr io.Writer) *Log {
 // Say says one line. A journal that does not take it gets it plainly.
 func (l *Log) Say(level Level, fields Fields, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	if l.send != nil && l.send(message, level, named(fields)) == nil {
+	if l.send != nil && l.send(message, level, l.named(fields)) == nil {
 		return
 	}
 	if l.plain != nil {
@@ -53,10 +57,25 @@ func (l *Log) Say(level Level, fields Fields, format string, args ...any) {
 	}
 }
 
-func named(fields Fields) map[string]string {
+func (l *Log) named(fields Fields) map[string]string {
 	vars := map[string]string{"SYSLOG_IDENTIFIER": "benchctl"}
+	if l.unit != "" {
+		// journald looks at the process of a line to learn its unit, and on a busy
+		// host a pass is gone by then. journalctl -u goes by this field too.
+		vars["OBJECT_SYSTEMD_UNIT"] = l.unit
+	}
 	for name, value := range fields {
 		vars["BENCHCTL_"+name] = value
 	}
 	return vars
+}
+
+var service = regexp.MustCompile(`(?m)^(?:0:|\d+:name=systemd):.*/([^/\n]+\.service)$`)
+
+// unitIn reads a service's name out of /proc/PID/cgroup, "" when there is none.
+func unitIn(cgroup []byte) string {
+	if m := service.FindSubmatch(cgroup); m != nil {
+		return string(m[1])
+	}
+	return ""
 }

@@ -23,6 +23,24 @@ func TestFieldsAreOurs(t *testing.T) {
 	}
 }
 
+// A line keeps its unit when its process is gone before journald looks.
+func TestALineNamesItsUnit(t *testing.T) {
+	t.Parallel()
+	for cgroup, want := range map[string]string{
+		"0::/system.slice/benchctl.service\n":                                            "benchctl.service",
+		"12:cpu:/x.service\n1:name=systemd:/system.slice/benchctl-apply.service\n0::/\n": "benchctl-apply.service",
+		"0::/user.slice/user-0.slice/session-3.scope\n":                                  "",
+		"": "",
+	} {
+		if got := unitIn([]byte(cgroup)); got != want {
+			t.Errorf("%q is in %q, want %q", cgroup, got, want)
+		}
+	}
+	if vars := (&Log{unit: "benchctl.service"}).named(nil); vars["OBJECT_SYSTEMD_UNIT"] != "benchctl.service" {
+		t.Errorf("the journal gets %v", vars)
+	}
+}
+
 // A line that the journal does not take is not lost.
 func TestPlain(t *testing.T) {
 	t.Parallel()
