@@ -40,12 +40,13 @@ func Leftovers(r host.Reader, f *Setup, removal []reconcile.Resource, self strin
 	for _, dir := range dirs {
 		add(plain(dir), "rm -r "+plain(dir))
 	}
-	if _, err := r.Account(f.User); f.User != "" && err == nil {
-		how := "userdel " + f.User
+	if a, err := r.Account(f.User); f.User != "" && err == nil {
+		what, how := "the account "+f.User, "userdel "+f.User
 		if f.User != f.brought.Account {
+			what += " (home " + plain(a.Home) + ")"
 			how = "it was there before benchctl, as far as that is known"
 		}
-		add("the account "+f.User, how)
+		add(what, how)
 	}
 	return append(all, ownLeftovers(r, self)...), nil
 }

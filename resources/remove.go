@@ -50,14 +50,16 @@ func Removal(r host.Reader, f *Setup, o RemoveOptions) ([]reconcile.Resource, er
 			noUser{f},
 		)
 	}
-	all = append(all, noState{f, o.Purge})
-	if f.brought.Binary != "" {
-		all = append(all, traces{kind: "hooks", name: "benchctl", needs: []string{"state"}, find: found(f.brought.Binary)})
+	if f.brought.Binary != "" { // only once it is not needed to go on
+		all = append(all, traces{kind: "hooks", name: "benchctl", needs: everything, find: found(f.brought.Binary)})
 	}
-	return all, nil
+	return append(all, noState{f, o.Purge}), nil
 }
 
-// Traces are files and directories of a kind that simply go.
+// everything is what has to be gone before that goes by which a removal goes on.
+var everything = []string{"agent", "config", "service", "hooks", "cpufreq", "sysctl", "jdk", "packages", "tarball", "user"}
+
+// traces are files and directories of a kind that simply go.
 type traces struct {
 	kind, name string
 	needs      []string

@@ -28,9 +28,7 @@ var _ reconcile.Dependent = noState{}
 func (noState) ID() reconcile.ID { return reconcile.ID{Kind: "state"} }
 
 // Needs lists everything: what failed will be tried again, and needs its notes.
-func (noState) Needs() []string {
-	return []string{"agent", "config", "service", "hooks", "cpufreq", "sysctl", "jdk", "packages", "tarball", "user"}
-}
+func (noState) Needs() []string { return everything }
 
 func (s noState) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, error) {
 	moved, _, err := movedAside(r)
@@ -171,6 +169,11 @@ func (s noState) Apply(ctx context.Context, h host.Host) error {
 	files, err := s.files(h)
 	if err != nil {
 		return err
+	}
+	if !slices.Contains(files, stateDir) { // the next benchctl there may be the operator's own
+		if err := bring(h, func(b *brought) { b.Binary = "" }); err != nil {
+			return err
+		}
 	}
 	return removeAll(h, files)
 }

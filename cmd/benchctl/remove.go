@@ -225,23 +225,25 @@ func (r *removal) report(began time.Time, outcomes []reconcile.Outcome) *reconci
 	return reconcile.NewReport("remove", r.host, r.ref, began, time.Since(began), outcomes)
 }
 
-// show prints what was done and what is left.
+// show prints what was done and, once all of it is, what is left.
 func (r *removal) show(e *env, f *flags, report *reconcile.Report) error {
-	left, err := resources.Leftovers(e.machine, r.setup, r.resources, self())
-	if err != nil {
-		return err
+	var left []resources.Leftover
+	if report.ExitCode() == reconcile.ExitOK {
+		var err error
+		if left, err = resources.Leftovers(e.machine, r.setup, r.resources, self()); err != nil {
+			return err
+		}
 	}
 	if f.output == "json" {
 		return printJSON(e, struct {
 			*reconcile.Report
-			Left []resources.Leftover `json:"left"`
+			Left []resources.Leftover `json:"left,omitempty"`
 		}{report, left})
 	}
 	p := newPrinter(e, f)
 	p.report(report)
-	if code := report.ExitCode(); code != reconcile.ExitOK {
-		return nil
+	if report.ExitCode() == reconcile.ExitOK {
+		p.left(left)
 	}
-	p.left(left)
 	return nil
 }
