@@ -44,7 +44,7 @@ func remembered(e *env, log *journal.Log, s *spec.Spec, book *history.Book, err 
 		return
 	}
 	commit, _ := build()
-	snap := metrics.Snapshot{Book: book, Version: version, Commit: commit, Host: e.machine.Hostname(), Now: time.Now()}
+	snap := metrics.Snapshot{Book: book, Version: version, Commit: commit, Host: e.machine.Hostname(), Spec: s.SHA256, Now: time.Now()}
 	if s.Schedule != nil {
 		snap.NextRun = agent.Next(e.machine, s.Schedule, snap.Now)
 	}

@@ -48,17 +48,17 @@ func diff(ctx context.Context, e *env, f *flags) error {
 		return err
 	}
 	if !f.quiet && !paused && f.output == "text" && report.ExitCode() == reconcile.ExitDiffers {
-		fmt.Fprintln(e.stderr, next(f))
+		fmt.Fprintln(e.stderr, next(e, f))
 	}
 	return exit(report.ExitCode())
 }
 
 // next is what to type after a diff.
-func next(f *flags) string {
+func next(e *env, f *flags) string {
 	if slices.Contains(f.files, source.Stdin) {
 		return "benchctl apply makes it so, with the spec in a file."
 	}
-	return "benchctl apply" + f.again() + " makes it so."
+	return "benchctl apply" + f.again(e) + " makes it so."
 }
 
 // diff looks at every selected resource.

@@ -44,8 +44,8 @@ func (f *flags) names() string { return strings.Join(f.files, ", ") }
 
 // again is what to type after a verb to have it read the same files, with a
 // blank before it.
-func (f *flags) again() string {
-	if slices.Equal(f.files, []string{defaultFile}) {
+func (f *flags) again(e *env) string {
+	if slices.Equal(f.files, filesOr(e, nil)) {
 		return ""
 	}
 	var typed strings.Builder

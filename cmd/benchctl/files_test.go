@@ -40,6 +40,7 @@ func TestFilesOr(t *testing.T) {
 
 func TestAgain(t *testing.T) {
 	t.Parallel()
+	e := &env{machine: &linux.Machine{Root: t.TempDir()}}
 	for want, files := range map[string][]string{
 		"":                   {defaultFile},
 		" -f a.yaml -f b":    {"a.yaml", "b"},
@@ -47,7 +48,7 @@ func TestAgain(t *testing.T) {
 		" -f 'https://specs.example/x?ref=a&b=c'": {"https://specs.example/x?ref=a&b=c"},
 		" -f github.com/octo/r/hosts/b.yaml@main": {"github.com/octo/r/hosts/b.yaml@main"},
 	} {
-		if got := (&flags{files: files}).again(); got != want {
+		if got := (&flags{files: files}).again(e); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -60,7 +60,7 @@ func loadKept(ctx context.Context, e *env, f *flags, from *source.Reader) (*spec
 	var problems spec.Problems
 	switch {
 	case errors.As(fault, &problems):
-		from.Said(fmt.Sprintf("the last good spec is used, since %s has problems: see benchctl validate%s", f.names(), f.again()))
+		from.Said(fmt.Sprintf("the last good spec is used, since %s has problems: see benchctl validate%s", f.names(), f.again(e)))
 	case fault != nil:
 		from.Said(fmt.Sprintf("the last good spec is used: %v", fault))
 	}

@@ -117,7 +117,7 @@ func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal
 		takeProxies(e, s)
 	} else if !f.quiet {
 		s = nil
-		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host\n", unusable(f, err))
+		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host\n", unusable(e, f, err))
 	}
 	if r.setup, err = resources.FindSetup(e.machine, s); err != nil {
 		return nil, err

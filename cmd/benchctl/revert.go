@@ -98,16 +98,16 @@ func toHold(ctx context.Context, e *env, f *flags) (reconcile.SpecRef, []jobs.Ru
 		return specRef(s), installed
 	}
 	if !f.quiet {
-		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host: %s\n", unusable(f, err), clean(named(installed)))
+		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host: %s\n", unusable(e, f, err), clean(named(installed)))
 	}
 	return reconcile.SpecRef{File: f.names()}, installed
 }
 
 // unusable says in one line why there is no spec.
-func unusable(f *flags, err error) string {
+func unusable(e *env, f *flags, err error) string {
 	var problems spec.Problems
 	if errors.As(err, &problems) {
-		return fmt.Sprintf("the spec %s cannot be used (benchctl validate%s says why)", f.names(), f.again())
+		return fmt.Sprintf("the spec %s cannot be used (benchctl validate%s says why)", f.names(), f.again(e))
 	}
 	reason, _, _ := strings.Cut(err.Error(), ";")
 	return clean(reason)

@@ -98,7 +98,7 @@ merge, anything else is replaced by the later one.`,
 		SilenceErrors: true,
 	}
 	p := root.PersistentFlags()
-	p.StringArrayVarP(&f.files, "file", "f", nil, "the spec; of several, later ones win (default "+defaultFile+")")
+	p.StringArrayVarP(&f.files, "file", "f", nil, "a `FILE` of the spec; later ones win (default "+defaultFile+")")
 	_ = root.MarkPersistentFlagFilename("file", "yaml", "yml")
 	p.StringVarP(&f.output, "output", "o", "text", "text or json")
 	p.StringSliceVar(&f.only, "only", nil, "look only at these kinds, such as user,service")

@@ -22,6 +22,7 @@ type Snapshot struct {
 	Version string // of benchctl
 	Commit  string
 	Host    string
+	Spec    string // SHA-256 of the text of the spec in force, in hex
 	Now     time.Time
 	NextRun time.Time // of the agent; zero without a schedule
 }
@@ -44,6 +45,12 @@ type sample struct {
 var metrics = []metric{
 	{"benchctl_info", "gauge", "The benchctl that wrote this, always 1.", func(s Snapshot) []sample {
 		return []sample{{[]string{"version", s.Version, "commit", s.Commit, "host", s.Host}, 1}}
+	}},
+	{"benchctl_spec_info", "gauge", "The spec that is in force, always 1.", func(s Snapshot) []sample {
+		if s.Spec == "" {
+			return nil
+		}
+		return []sample{{[]string{"sha256", s.Spec}, 1}}
 	}},
 	{"benchctl_last_pass_timestamp_seconds", "gauge", "When the last run of benchctl began, deferred ones included.", func(s Snapshot) []sample {
 		return last(s, func(e *history.Entry) float64 { return seconds(e.At) })

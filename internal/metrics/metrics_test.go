@@ -24,7 +24,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func full() Snapshot {
 	yes := true
 	return Snapshot{
-		Version: "1.2.3", Commit: "abc", Host: "bench7", Now: noon.Add(90 * time.Second), NextRun: noon.Add(30 * time.Minute),
+		Version: "1.2.3", Commit: "abc", Host: "bench7", Spec: "0a1b", Now: noon.Add(90 * time.Second), NextRun: noon.Add(30 * time.Minute),
 		Book: &history.Book{
 			Resources: map[string]history.Mark{"cpufreq": {Corrections: 7}, "sysctl/kernel.perf_event_paranoid": {}},
 			InStep:    noon, DeferredSince: noon.Add(-time.Hour), Deferrals: 12, Online: &yes,
@@ -39,6 +39,7 @@ func TestText(t *testing.T) {
 	got := parse(t, Text(full()))
 	for sample, want := range map[string]float64{
 		`benchctl_info{version="1.2.3",commit="abc",host="bench7"}`:                      1,
+		`benchctl_spec_info{sha256="0a1b"}`:                                              1,
 		`benchctl_last_pass_timestamp_seconds`:                                           float64(noon.Unix()),
 		`benchctl_last_pass_duration_seconds`:                                            1.5,
 		`benchctl_last_pass_exit_code`:                                                   3,
