@@ -208,10 +208,10 @@ func (w *world) agentStandsBack() {
 	w.reaches(agentStatus, "in step")
 }
 
-// another waits for an agent that is not the one with that process.
+// another waits for an agent that is up and not the one with that process.
 func (w *world) another(pid string) {
 	w.t.Helper()
-	w.reaches("p=$(systemctl show -P MainPID benchctl); [ $p = 0 ] || [ $p = "+pid+" ] || echo another", "another")
+	w.reaches("[ $(systemctl show -P MainPID benchctl) = "+pid+" ] || ! systemctl -q is-active benchctl || echo up", "up")
 }
 
 func (w *world) agentComesBack() {

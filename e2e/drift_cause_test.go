@@ -141,7 +141,7 @@ func (w *world) recordsWhatJSONSays() {
 	if kept := w.sh("cat " + history.LastRun); kept != printed {
 		w.t.Errorf("printed\n%s\nkept\n%s", printed, kept)
 	}
-	if modes := w.sh("stat -c '%a %U' " + history.Dir + " " + strings.Join(notes, " ")); modes != "700 root\n"+strings.Repeat("600 root\n", 4) {
+	if modes := w.sh("stat -c '%a %U' " + history.Dir + " " + strings.Join(notes, " ")); modes != "700 root\n"+strings.Repeat("600 root\n", len(notes)) {
 		w.t.Errorf("the notes are %s", modes)
 	}
 	if lines := w.sh("wc -l <" + history.Lines); strings.TrimSpace(lines) != "3" {

@@ -392,6 +392,8 @@ func TestASpecThatChanges(t *testing.T) {
 	if !strings.Contains(r.log(), "the last good spec stays in force") || !strings.Contains(r.log(), "runner.yaml:1:10: version") {
 		t.Errorf("said %q", r.log())
 	}
+	r.m.WriteFile(LastGood, "damaged")
+	change("version: 3\n", "; the spec has problems, and the last good one stays in force; next pass Mon 10:45:00")
 	said := r.log()
 	if told := r.tick(); slices.Contains(told, "RELOADING=1") {
 		t.Errorf("systemd was told %q", told)
