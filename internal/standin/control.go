@@ -200,14 +200,14 @@ func (s *Server) Violations() []string {
 
 // Requests lists every request so far, in the order of their answers.
 func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	return slices.Clone(s.requests)
 }
 
 // ForgetRequests empties the list of requests, so that a test sees only its own.
 func (s *Server) ForgetRequests() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	s.requests = nil
 }

@@ -70,8 +70,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = bodyOf(body)
 	host, path, api := place(r)
 	seen := s.record(r, host, path, body)
-	answer := &recorder{ResponseWriter: w}
-	defer func() { s.finish(seen, answer.status) }()
+	answer := &recorder{ResponseWriter: w, sending: func(status int) { s.note(seen, status) }}
+	defer func() {
+		if answer.status == 0 {
+			s.note(seen, 0)
+		}
+	}()
 	var out http.ResponseWriter = answer
 	if hit := s.fault(r.Method, path); hit != nil {
 		if out = hit.apply(answer, r); out == nil {

@@ -18,7 +18,7 @@ func (s *Server) limits(h http.Header, cost int) {
 	h.Set("X-RateLimit-Used", strconv.Itoa(5000-s.world.remaining))
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
 	h.Set("X-RateLimit-Resource", "core")
-	h.Set("X-GitHub-Request-Id", fmt.Sprintf("0000:%04X", len(s.requests)))
+	h.Set("X-GitHub-Request-Id", fmt.Sprintf("0000:%04X", s.world.id()))
 	h.Set("X-GitHub-Api-Version-Selected", "2022-11-28")
 }
 

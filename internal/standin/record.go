@@ -43,9 +43,11 @@ func (s *Server) record(r *http.Request, host, path string, body []byte) *Reques
 	return &Request{At: time.Now(), Method: r.Method, Host: host, Path: path, Query: r.URL.RawQuery, Header: header, Body: body}
 }
 
-func (s *Server) finish(seen *Request, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// note puts a request into the list. It comes before the answer goes out, so
+// that whoever has the answer finds the request listed.
+func (s *Server) note(seen *Request, status int) {
+	s.noting.Lock()
+	defer s.noting.Unlock()
 	seen.Status = status
 	s.requests = append(s.requests, *seen)
 }
@@ -56,31 +58,35 @@ func (s *Server) violation(format string, args ...any) {
 	s.violations = append(s.violations, fmt.Sprintf(format, args...))
 }
 
-// recorder remembers the status that was sent.
+// recorder tells of the status before it is sent.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status  int
+	sending func(status int)
 }
 
-// WriteHeader notes the status and sends it.
+func (r *recorder) begin(status int) {
+	if r.status == 0 {
+		r.status = status
+		r.sending(status)
+	}
+}
+
+// WriteHeader tells of the status and sends it.
 func (r *recorder) WriteHeader(status int) {
-	r.status = status
+	r.begin(status)
 	r.ResponseWriter.WriteHeader(status)
 }
 
 // Write sends b, after the status 200 if none was.
 func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	return r.ResponseWriter.Write(b)
 }
 
 // ReadFrom lets a file go out without a copy through this process.
 func (r *recorder) ReadFrom(from io.Reader) (int64, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	return io.Copy(r.ResponseWriter, from)
 }
 

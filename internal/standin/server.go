@@ -54,9 +54,11 @@ type Server struct {
 	world      world
 	broker     broker
 	faults     []*Injected
-	requests   []Request
 	violations []string
 	mounts     map[string]http.Handler
+
+	noting   sync.Mutex // of requests, taken with mu held or not
+	requests []Request
 }
 
 // Start makes a server and has it listen. Close ends it.
