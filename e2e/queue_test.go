@@ -28,19 +28,20 @@ type rush struct {
 	full      atomic.Bool // there were as many jobs as there should be
 	satisfied atomic.Bool // no more drift, and so no more jobs
 	changes   []step
-	applies   []span
+	applies   int            // that did something
+	held      []span         // in which one did, from the first to the last
 	mended    map[string]int // how often, by resource
 }
 
 func (r *rush) String() string {
 	all := r.hub.Jobs()
 	return fmt.Sprintf("seed %d: %d jobs; %d applies made %d changes of the host, with %d restarts and %d downloads, and mended %v; %d jobs lost, %d met one",
-		r.seed, len(all), len(r.applies), len(r.changes), len(r.restarts()), len(r.downloads()), r.mended, len(lost(all)), len(r.met()))
+		r.seed, len(all), r.applies, len(r.changes), len(r.restarts()), len(r.downloads()), r.mended, len(lost(all)), len(r.met()))
 }
 
 // met tells of each job that met a change, an apply, a restart or a download.
 func (r *rush) met() []string {
-	done := slices.Concat(instants(r.changes), r.applies, r.restarts(), r.downloads())
+	done := slices.Concat(instants(r.changes), r.held, r.restarts(), r.downloads())
 	return met(r.hub.Jobs(), done)
 }
 
@@ -87,7 +88,7 @@ func (r *rush) ahead() int {
 func (r *rush) feed() {
 	random := rand.New(rand.NewPCG(r.seed, 1))
 	windows := standin.UpTo(40 * time.Millisecond)
-	windows.Acknowledge.Max, windows.Acquire.Max = 5*time.Millisecond, 10*time.Millisecond
+	windows.Acknowledge, windows.Acquire = roundTrip, roundTrip
 	few := func(n int) func() bool { return func() bool { return r.ahead() <= n } }
 	for n := 1; !r.satisfied.Load() && r.t.Context().Err() == nil; n++ {
 		r.hub.Enqueue(standin.Job{Sleep: time.Duration(random.Int64N(int64(100 * time.Millisecond))), Windows: &windows})
@@ -118,7 +119,7 @@ func (r *rush) correct(i int) {
 	before := len(r.downloads())
 	result, came := r.try(0, []string{"apply", "--yes", "--wait", "-o", "json"}, append(r.env, "BENCHCTL_PAUSE=10ms")...)
 	r.changes = append(r.changes, came...)
-	r.noteApply(i, slices.Concat(r.downloads()[before:], instants(came)))
+	r.noteApply(fmt.Sprintf("apply %d", i), slices.Concat(r.downloads()[before:], instants(came)), came)
 	if result.Status != 0 && r.env == nil {
 		r.t.Errorf("apply %d ended with %d\n%s%s", i, result.Status, result.Stdout, result.Stderr)
 		return
@@ -128,28 +129,36 @@ func (r *rush) correct(i int) {
 	}
 }
 
-// noteApply notes the time from the first to the last of what an apply did, in
-// which no job may begin either.
-func (r *rush) noteApply(i int, did []span) {
-	if len(did) == 0 {
-		return
+// noteApply notes the times from the first to the last of what an apply did, in
+// which no job may begin either. Between what it prepared and the stop it may
+// have let one through, whose message had come.
+func (r *rush) noteApply(what string, did []span, came []step) {
+	if len(did) > 0 {
+		r.applies++
 	}
-	whole := span{did[0].from, did[0].to, fmt.Sprintf("apply %d", i)}
-	for _, s := range did {
-		if s.from.Before(whole.from) {
-			whole.from = s.from
-		}
-		if s.to.After(whole.to) {
-			whole.to = s.to
-		}
+	if i := slices.IndexFunc(came, func(s step) bool { return s.op == "stop" }); i >= 0 {
+		before := func(s span) bool { return s.from.Before(came[i].at) }
+		after := slices.DeleteFunc(slices.Clone(did), before)
+		r.held = append(r.held, around(what+" after its stop", after)...)
+		did = slices.DeleteFunc(did, func(s span) bool { return !before(s) })
 	}
-	r.applies = append(r.applies, whole)
+	r.held = append(r.held, around(what, did)...)
+}
+
+// around is one span around all, none around none.
+func around(what string, all []span) []span {
+	if len(all) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(all, func(a, b span) int { return a.from.Compare(b.from) })
+	last := slices.MaxFunc(all, func(a, b span) int { return a.to.Compare(b.to) })
+	return []span{{first.from, last.to, what}}
 }
 
 // newRush is a host in step and a seed, both as the environment asks for.
 func newRush(t *testing.T, env ...string) *rush {
 	w, seed := trialWorld(t)
-	jobs, err := strconv.Atoi(cmp.Or(os.Getenv("BENCHCTL_E2E_JOBS"), "100"))
+	jobs, err := strconv.Atoi(cmp.Or(os.Getenv("BENCHCTL_E2E_JOBS"), "80"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,16 +178,16 @@ func TestCorrectedInABusyQueue(t *testing.T) {
 	if idle := r.unhurried(); idle != nil {
 		t.Errorf("no job waited at %v", idle)
 	}
-	if len(r.applies) < 8 || len(r.restarts()) < 3 || len(r.downloads()) == 0 || r.mended["cpufreq"] < 8 {
+	if r.applies < 8 || len(r.restarts()) < 3 || len(r.downloads()) == 0 || r.mended["cpufreq"] < 8 {
 		t.Error("too few of one kind to prove anything")
 	}
 	r.inStep("the last correction")
 }
 
-// unhurried lists the applies that no job had to wait for.
+// unhurried lists the times that no job had to wait for.
 func (r *rush) unhurried() (all []span) {
 	jobs := r.hub.Jobs()
-	for _, a := range r.applies {
+	for _, a := range r.held {
 		if !slices.ContainsFunc(jobs, func(j standin.JobState) bool {
 			return j.Queued.Before(a.from) && j.Acquired.After(a.from)
 		}) {

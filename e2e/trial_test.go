@@ -74,9 +74,9 @@ func (n *trial) proven() bool {
 func (n *trial) queue(w *world) {
 	random := rand.New(rand.NewPCG(n.seed, 1))
 	upTo := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
-	// A job is GitHub's word soon after it was offered, and long without a worker.
+	// A job is acquired soon after it was offered, and long without a worker.
 	windows := standin.UpTo(80 * time.Millisecond)
-	windows.Acknowledge.Max, windows.Acquire.Max = 5*time.Millisecond, 10*time.Millisecond
+	windows.Acknowledge, windows.Acquire = roundTrip, roundTrip
 	pause, through := 500*time.Millisecond, int64(0)
 	for left := n.jobs; left > 0 || n.enough == nil && !n.proven() && left > -patience*n.jobs; {
 		var bunch []string

@@ -68,6 +68,12 @@
 // looked at once more whether the runner is held; if it is not, a job may have
 // met the change, and that is an error.
 //
+// A stop ends with a Listener that goes on with the signal to end waiting for
+// it. A message that waits too is seen, and then the Listener is killed where it
+// stands. What is left are the few milliseconds between that look and SIGCONT:
+// a message that comes then is lost only if the Listener makes two round trips
+// to GitHub, to acknowledge and to acquire, before it heeds the signal.
+//
 // # Rights
 //
 // Looking needs to see the processes of another user: root with

@@ -97,6 +97,40 @@ func TestHoldThatTakesTooLong(t *testing.T) {
 	}
 }
 
+// A Listener that is to end and has a message waiting never gets to see it.
+func TestStopWithAMessageWaiting(t *testing.T) {
+	t.Parallel()
+	r := newToyRunner(t, 8)
+	r.start()
+	var h *held
+	var err error
+	for waiting := false; !waiting; {
+		if h, err = r.keep.hold(t.Context()); errors.Is(err, reconcile.ErrBusy) {
+			continue
+		}
+		for deadline := time.Now().Add(time.Second); err == nil && !waiting && time.Now().Before(deadline); {
+			waiting, err = h.proc.unread(r.process.Process.Pid)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !waiting { // it was between two polls
+			h.release()
+		}
+	}
+	if err := r.process.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error)
+	go func() { <-r.ended; close(stopped) }()
+	if err := h.meetSignal(stopped); err != nil {
+		t.Fatal(err)
+	}
+	if ended := r.process.ProcessState.String(); ended != "signal: killed" {
+		t.Errorf("the Listener ended with: %s", ended)
+	}
+}
+
 func end(r *toyRunner) error {
 	err := r.process.Process.Kill()
 	<-r.ended

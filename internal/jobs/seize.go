@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -15,19 +16,8 @@ import (
 //
 // It tells progress why it waits, each time the reason changes.
 func (k *Keeper) Seize(ctx context.Context, progress func(reason string)) (*Seizure, error) {
-	var h *held
-	err := persist(ctx, progress, func(worker *process) (err error) {
-		if worker == nil {
-			h, err = k.hold(ctx)
-		} else {
-			h, err = k.ambush(ctx, *worker)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Seizure{keeper: k, held: h}, nil
+	s := &Seizure{keeper: k, progress: progress}
+	return s, s.insist(ctx)
 }
 
 // ambush holds the runner as soon as a Worker has ended. All that takes time is
@@ -54,28 +44,39 @@ func (k *Keeper) ambush(ctx context.Context, worker process) (*held, error) {
 
 // A Seizure is a runner that is held for more than one change. It implements
 // [reconcile.Jobs] like the Keeper, but with the hold that it has already. The
-// bounds of a hold are those of all changes together. Once the hold is over, by
-// a Stop or by itself, a Seizure does what the Keeper does.
+// bounds of a hold are those of all changes together. Once it is over, by a Stop
+// or by itself, the runner is seized anew for what comes after.
 type Seizure struct {
-	keeper *Keeper
-	held   *held // nil once it is over
+	keeper   *Keeper
+	progress func(reason string)
+	held     *held // nil when the runner was let go
 }
 
 var _ reconcile.Jobs = (*Seizure)(nil)
 
-// Idle returns nil while the runner is held.
-func (s *Seizure) Idle(ctx context.Context) error {
+// insist holds the runner, if it is not held, however long that takes.
+func (s *Seizure) insist(ctx context.Context) error {
 	if s.lasts() {
 		return nil
 	}
-	return s.keeper.Idle(ctx)
+	return persist(ctx, s.progress, func(worker *process) (err error) {
+		if worker == nil {
+			s.held, err = s.keeper.hold(ctx)
+		} else {
+			s.held, err = s.keeper.ambush(ctx, *worker)
+		}
+		return err
+	})
 }
+
+// Idle returns nil when the runner is held.
+func (s *Seizure) Idle(ctx context.Context) error { return s.insist(ctx) }
 
 // Hold is like [Keeper.Hold], but its release only looks whether the runner has
 // been held, and holds it on.
 func (s *Seizure) Hold(ctx context.Context) (held context.Context, release func() error, err error) {
-	if !s.lasts() {
-		return s.keeper.Hold(ctx)
+	if err := s.insist(ctx); err != nil {
+		return nil, nil, err
 	}
 	h := s.held
 	held, cancel := h.during(ctx)
@@ -85,14 +86,24 @@ func (s *Seizure) Hold(ctx context.Context) (held context.Context, release func(
 	}), nil
 }
 
-// Stop is like [Keeper.Stop], without another look for jobs: none can have come.
+// Stop is like [Keeper.Stop]. If a message has arrived since the runner was
+// held, it is let go and seized anew: the job may be one that it has to take.
 func (s *Seizure) Stop(ctx context.Context) error {
-	if !s.lasts() {
-		return s.keeper.Stop(ctx)
+	for {
+		if err := s.insist(ctx); err != nil {
+			return err
+		}
+		err := s.keeper.lookAgain(s.held)
+		if err == nil {
+			h := s.held
+			s.held = nil
+			return s.keeper.end(ctx, h)
+		}
+		s.Release()
+		if !errors.Is(err, reconcile.ErrBusy) {
+			return err
+		}
 	}
-	h := s.held
-	s.held = nil
-	return s.keeper.end(ctx, h)
 }
 
 // Release lets the runner go on.

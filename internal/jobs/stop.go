@@ -81,8 +81,21 @@ func (h *held) meetSignal(stopped <-chan error) error {
 		case <-time.After(poll):
 		}
 	}
+	h.hush()
 	h.release()
 	return <-stopped
+}
+
+// hush kills a Listener that is to end and has a message waiting. Let go, it
+// would see both at once, and might still acquire the job. GitHub offers a job
+// that nobody acquired again. A session that was not closed keeps the next
+// Listener waiting for minutes, so only this one is killed.
+func (h *held) hush() {
+	for _, t := range h.targets {
+		if waiting, err := h.proc.unread(t.PID); t.listener && err == nil && waiting {
+			_ = t.send(unix.SIGKILL)
+		}
+	}
 }
 
 func (h *held) allMet() bool {
