@@ -35,9 +35,6 @@ func (a agent) Apply(ctx context.Context, h host.Host) error {
 			return err
 		}
 	}
-	if err := h.Systemd().Start(ctx, relaySocket); err != nil {
-		return err
-	}
 	return a.start(ctx, h, revision)
 }
 
@@ -98,6 +95,10 @@ func (a agent) start(ctx context.Context, h host.Host, revision string) error {
 	}
 	switch u.ActiveState {
 	case "active", "reloading":
+		// One that starts brings it along.
+		if err := h.Systemd().Start(ctx, relaySocket); err != nil {
+			return err
+		}
 		err = h.Systemd().ReloadUnit(ctx, agentUnit)
 	default:
 		if a.unattended {

@@ -117,7 +117,7 @@ func (n noAgent) Apply(ctx context.Context, h host.Host) error {
 			return fmt.Errorf("cannot remove %s: %w", file, err)
 		}
 	}
-	if err := n.emptyDir(h, path.Dir(specFile)); err != nil {
+	if err := n.sweep(h); err != nil {
 		return err
 	}
 	if err := h.Systemd().Reload(ctx); err != nil {
@@ -141,14 +141,23 @@ func (n noAgent) stop(ctx context.Context, h host.Host, name string) error {
 	return h.Systemd().Stop(ctx, name)
 }
 
-// emptyDir removes a directory with nothing in it.
-func (noAgent) emptyDir(h host.Host, dir string) error {
-	names, err := h.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || len(names) > 0 {
-		return nil
+// sweep removes the directories that have nothing in them any more.
+func (noAgent) sweep(h host.Host) error {
+	dirs := []string{path.Dir(specFile)}
+	for _, name := range agentUnits {
+		dirs = append(dirs, unitDir+"/"+name+".d")
 	}
-	if err != nil {
-		return err
+	for _, dir := range dirs {
+		names, err := h.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) || len(names) > 0 {
+			continue
+		}
+		if err == nil {
+			err = h.Remove(dir)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return h.Remove(dir)
+	return nil
 }

@@ -53,7 +53,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, tarballOf(s, o), config, env{l})
 	all = append(all, knobsOf(s)...)
 	all = append(all, cleanupOf(s)...)
-	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience, unattended: o.Unattended})
 	if s.Schedule != nil {
 		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})
 	}

@@ -18,6 +18,9 @@ type service struct {
 	launch
 	// patience bounds the wait for a started Listener to listen.
 	patience time.Duration
+	// unattended is a look or an apply of the agent's own, which leaves a
+	// service that has just been started its time.
+	unattended bool
 }
 
 var _ reconcile.Dependent = service{}

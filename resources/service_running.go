@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -25,6 +26,11 @@ const fewLines = 64
 // started with the revision on disk, on the CPUs of the spec. Everything here
 // is mended by starting anew, hence Restart.
 func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revision string) ([]reconcile.Change, error) {
+	if s.unattended && young(u) {
+		if _, ok, err := listening(ctx, r, u); err != nil || !ok {
+			return nil, reconcile.Tolerate(fmt.Errorf("%w: %s is being started and does not listen yet; the next pass looks again", reconcile.ErrUnknown, u.Name))
+		}
+	}
 	if u.ActiveState != "active" {
 		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
 		if said := spoke(ctx, r, u, 1); len(said) > 0 {
@@ -61,6 +67,15 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 		differs("state", said, "listening")
 	}
 	return changes, err
+}
+
+// young reports whether a service is on its way up, as after a reboot: its knobs
+// are being set, or its Listener has still to reach GitHub.
+func young(u host.Unit) bool {
+	if u.ActiveState == "activating" {
+		return u.SubState != "auto-restart" // one that keeps ending is not on its way
+	}
+	return u.ActiveState == "active" && time.Since(u.ActiveSince) < startPatience
 }
 
 // runningPath is the PATH that the Listener gives to jobs, and the one that it

@@ -34,6 +34,9 @@ func laneSystemd(m *hosttest.Machine, lines ...string) {
 		u := m.Units[unit]
 		u.MainPID, u.InvocationID = lanePID, laneInvocation
 		if unit == agentUnit {
+			socket := m.Units[relaySocket]
+			socket.ActiveState = "active" // the agent wants it
+			m.Units[relaySocket] = socket
 			u.MainPID, u.InvocationID = agentPID, strings.Repeat("a", 32)
 			link(m, installedBinary, fmt.Sprintf("/proc/%d/exe", agentPID))
 		}
@@ -189,6 +192,47 @@ func TestServiceDrift(t *testing.T) {
 				}
 			}
 			settle(t, m, s)
+		})
+	}
+}
+
+// Right after a reboot a Listener has still to reach GitHub: a pass leaves it its
+// time, and a person is shown what is.
+func TestPassLeavesAStartingServiceItsTime(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state, sub string
+		age        time.Duration
+		young      bool
+	}{
+		"knobs are being set":  {"activating", "start-pre", 0, true},
+		"just started":         {"active", "running", time.Minute, true},
+		"started long ago":     {"active", "running", time.Hour, false},
+		"between two attempts": {"activating", "auto-restart", 0, false},
+		"stopped":              {"inactive", "dead", time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, s := newLaneService(t)
+			u := m.Units[laneUnit]
+			u.ActiveState, u.SubState, u.ActiveSince = c.state, c.sub, time.Now().Add(-c.age)
+			m.Units[laneUnit] = u
+			m.Journals[laneInvocation] = nil
+			if changes := diffOf(t, m, s); len(changes) != 1 || changes[0].Want != "listening" {
+				t.Errorf("a person is shown %+v", changes)
+			}
+			s.unattended = true
+			changes, err := s.Diff(t.Context(), m)
+			if c.young != (len(changes) == 0 && errors.Is(err, reconcile.ErrUnknown) && reconcile.IsTolerated(err)) {
+				t.Errorf("a pass finds %+v, %v", changes, err)
+			}
+			m.Journals[laneInvocation] = []string{listensNow}
+			if c.state != "active" {
+				return
+			}
+			if changes, err := s.Diff(t.Context(), m); len(changes) > 0 || err != nil {
+				t.Errorf("one that listens: %+v, %v", changes, err)
+			}
 		})
 	}
 }
