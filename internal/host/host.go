@@ -46,6 +46,9 @@ type Reader interface {
 	// Journal returns the messages of one invocation of a unit, oldest
 	// first, at most the last max of them.
 	Journal(ctx context.Context, unit, invocation string, max int) ([]string, error)
+	// Messages returns what a unit said between two times, in whichever
+	// invocation, oldest first, at most the last max messages.
+	Messages(ctx context.Context, unit string, from, to time.Time, max int) ([]Message, error)
 	// Processes returns the processes of the machine, but not the kernel's own
 	// threads, sorted by PID.
 	Processes() ([]Process, error)
@@ -202,6 +205,14 @@ type Unit struct {
 	ControlGroup  string
 	Result        string
 	ActiveSince   time.Time
+	StatusText    string // what a service of Type=notify last said of itself
+}
+
+// A Message is what a unit said, in the journal.
+type Message struct {
+	At         time.Time // when it got there, UTC
+	Invocation string    // the unit's at that time, 32 hex digits
+	Text       string
 }
 
 // Command is a program to run. Nothing is inherited: not the environment, not

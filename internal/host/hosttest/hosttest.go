@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -27,8 +28,9 @@ type Machine struct {
 	mu sync.Mutex
 	// Units by name. One that is not here is "not-found".
 	Units map[string]host.Unit
-	// Journals by invocation.
+	// Journals by invocation, for Journal, and by unit, for Messages.
 	Journals map[string][]string
+	Said     map[string][]host.Message
 	// OnRun answers commands. Without it, every command fails the test.
 	OnRun func(cmd host.Command) (host.Output, error)
 	// OnStart and OnStop, if set, act when a unit is started or stopped;
@@ -111,6 +113,16 @@ func (m *Machine) Journal(_ context.Context, _, invocation string, max int) ([]s
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := m.Journals[invocation]
+	return all[len(all)-min(max, len(all)):], nil
+}
+
+// Messages returns the last max messages of a unit between two times.
+func (m *Machine) Messages(_ context.Context, unit string, from, to time.Time, max int) ([]host.Message, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := slices.DeleteFunc(slices.Clone(m.Said[unit]), func(said host.Message) bool {
+		return said.At.Before(from) || said.At.After(to)
+	})
 	return all[len(all)-min(max, len(all)):], nil
 }
 

@@ -3,22 +3,69 @@ package linux
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
 
-// Journal returns the last messages of one invocation of a unit. journalctl is
-// asked because the journal's reader library needs cgo; it only reads.
+// Journal returns the last messages of one invocation of a unit.
 func (m *Machine) Journal(ctx context.Context, unit, invocation string, max int) ([]string, error) {
+	out, err := journalctl(ctx, unit, "--output=cat", "--lines="+strconv.Itoa(max), "_SYSTEMD_INVOCATION_ID="+invocation)
+	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' }), err
+}
+
+// Messages returns the last messages of a unit between two times.
+func (m *Machine) Messages(ctx context.Context, unit string, from, to time.Time, max int) ([]host.Message, error) {
+	out, err := journalctl(ctx, unit, "--output=json", "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
+		fmt.Sprintf("--since=@%d", from.Unix()), fmt.Sprintf("--until=@%d", to.Unix()+1), "--lines="+strconv.Itoa(max))
+	return messages(out), err
+}
+
+// messages reads what journalctl wrote, an entry a line.
+func messages(out []byte) (all []host.Message) {
+	for line := range bytes.Lines(out) {
+		var entry struct {
+			At         int64           `json:"__REALTIME_TIMESTAMP,string"` // microseconds
+			Invocation string          `json:"_SYSTEMD_INVOCATION_ID"`
+			Text       json.RawMessage `json:"MESSAGE"`
+		}
+		if json.Unmarshal(line, &entry) == nil {
+			all = append(all, host.Message{At: time.UnixMicro(entry.At).UTC(), Invocation: entry.Invocation, Text: text(entry.Text)})
+		}
+	}
+	return all
+}
+
+// text is a field as journalctl writes it in JSON: a string, the bytes of
+// something that is no UTF-8, or null for what is too long.
+func text(field json.RawMessage) string {
+	var plain string
+	if json.Unmarshal(field, &plain) == nil {
+		return plain
+	}
+	var numbers []int
+	_ = json.Unmarshal(field, &numbers) // else there are none
+	raw := make([]byte, len(numbers))
+	for i, n := range numbers {
+		raw[i] = byte(n)
+	}
+	return string(raw)
+}
+
+// journalctl looks for what a unit said. It is asked because the journal's own
+// library needs cgo; it only reads.
+func journalctl(ctx context.Context, unit string, args ...string) ([]byte, error) {
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
-	journalctl, err := find("journalctl", env)
+	program, err := find("journalctl", env)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the journal of %s: %w", unit, err)
 	}
-	cmd := exec.CommandContext(ctx, journalctl, "--no-pager", "--quiet", "--output=cat",
-		"--lines="+strconv.Itoa(max), "_SYSTEMD_UNIT="+unit, "_SYSTEMD_INVOCATION_ID="+invocation)
+	cmd := exec.CommandContext(ctx, program, append([]string{"--no-pager", "--quiet", "_SYSTEMD_UNIT=" + unit}, args...)...)
 	cmd.Env = env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -26,5 +73,5 @@ func (m *Machine) Journal(ctx context.Context, unit, invocation string, max int)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the journal of %s: %w: %s", unit, err, strings.TrimSpace(stderr.String()))
 	}
-	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' }), nil
+	return out, nil
 }

@@ -75,6 +75,7 @@ func unitOf(name string, props map[string]any) host.Unit {
 	u.NeedReload, _ = props["NeedDaemonReload"].(bool)
 	u.ControlGroup, _ = props["ControlGroup"].(string)
 	u.Result, _ = props["Result"].(string)
+	u.StatusText, _ = props["StatusText"].(string)
 	if pid, ok := props["MainPID"].(uint32); ok {
 		u.MainPID = int(pid)
 	}
