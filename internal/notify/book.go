@@ -60,17 +60,7 @@ type tell struct {
 func (t *teller) open() *book {
 	best := &book{}
 	for _, file := range []string{File, spare} {
-		b := &book{}
-		data, err := t.host.ReadBelow(path.Dir(file), path.Base(file))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(data, b)
-		}
-		if err == nil && (len(b.Causes) > maxCauses || slices.Contains(slices.Collect(maps.Values(b.Causes)), nil)) {
-			err = errors.New("it is not as benchctl writes it")
-		}
+		b, err := readBook(t.host, file)
 		if err != nil {
 			t.note(setAside(t.host, file, err))
 			continue
@@ -81,6 +71,22 @@ func (t *teller) open() *book {
 	}
 	best.fill()
 	return best
+}
+
+// readBook reads one of the places where the book is kept. There may be nothing.
+func readBook(r host.Reader, file string) (*book, error) {
+	b := &book{}
+	data, err := r.ReadBelow(path.Dir(file), path.Base(file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, b)
+	}
+	if err == nil && (len(b.Causes) > maxCauses || slices.Contains(slices.Collect(maps.Values(b.Causes)), nil)) {
+		err = errors.New("it is not as benchctl writes it")
+	}
+	return b, err
 }
 
 // fill makes the maps that are missing.
