@@ -99,6 +99,9 @@ func New(o Options) (*Client, error) {
 // GitHub App: the one POST that `benchctl diff` may send (law 1).
 func (c *Client) AppTokens() int { return int(c.appTokens.Load()) }
 
+// Source is where the credentials came from, for a person; "" without any.
+func (c *Client) Source() string { return c.cred.Source }
+
 // TokenEnds is when the API token stops working, the zero time for never. It is
 // known only after GitHub has answered something. An App's tokens are made anew
 // each time.
