@@ -27,6 +27,7 @@ var layers = map[string][]string{
 	"internal/notify":         {"internal/host", "internal/github/actions", "reconcile", "spec"},
 	"internal/doctor":         {"internal/host", "internal/github/actions", "reconcile", "spec", "gopkg.in/yaml.v3"},
 	"internal/source":         {"internal/host", "spec"},
+	"internal/status":         {"internal/host", "internal/github/actions", "internal/jobs", "internal/history", "internal/pause", "internal/notify", "internal/agent", "reconcile", "resources", "spec"},
 	"internal/expect":         {"internal/host", "internal/originals", "internal/jobs", "reconcile"},
 	"internal/gate":           {"internal/expect", "internal/host", "golang.org/x/sys"},
 	"internal/jobs":           {"internal/host", "reconcile", "github.com/coreos/go-systemd/v22", "github.com/godbus/dbus/v5", "golang.org/x/sys"},
