@@ -160,7 +160,7 @@ func TestInMachineNoJobIsDisturbed(t *testing.T) {
 // The same of a queue that is never empty.
 func TestInMachineSeize(t *testing.T) {
 	r, _ := newUnitRunner(t, 6)
-	const n = 60
+	const n = 30
 	sum := r.trials(seizures, n, 6, func(tally) bool { return false })
 	t.Log(sum)
 	if sum.lost > 0 || sum.overlaps > 0 || sum.held != 2*n || sum.stopped != n/2 {
