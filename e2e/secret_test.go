@@ -55,7 +55,7 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 		{"an App", plainSpec + app, []string{"X=x"}},
 	} {
 		w.spec(way.spec)
-		for _, args := range [][]string{{"apply", "--yes", "-v"}, {"apply", "--yes", "-o", "json"}, {"diff", "-v"}} {
+		for _, args := range [][]string{{"apply", "--yes", "-v"}, {"apply", "--yes", "-o", "json"}, {"diff", "-v"}, {"status"}, {"status", "-o", "json"}} {
 			r := w.benchctlAs(0, way.env, args...)
 			said.WriteString(r.Stdout + r.Stderr)
 		}
