@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -138,4 +139,26 @@ func (w *world) lookFromInside() (*reconcile.Report, string) {
 		w.t.Fatalf("%v\n%s\n%s", err, text, w.sh("journalctl --no-pager -n 30 -u lab-look.service"))
 	}
 	return &report, strings.TrimSpace(w.sh("systemctl show -P ExecMainStatus lab-look.service"))
+}
+
+// TestAgentTellsFromInside: a pass in the sandbox, which has no network and may
+// write nothing of the host's, still gets word to whoever is to be told.
+func TestAgentTellsFromInside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Debian13, prepared(t), networked)
+	room, address := newChat(t, w)
+	w.put("/etc/benchctl/webhook", address+"\n", 0o600)
+	w.put(tellerPath, teller, 0o755)
+	w.put(tokenFile, apiToken+"\n", 0o600)
+	w.hub.EndToken(apiToken, time.Now().Add(72*time.Hour))
+	w.spec(plainSpec + scheduled + "notify: {command: " + tellerPath + ", webhookFile: /etc/benchctl/webhook}\n")
+	w.apply(0)
+	w.look("systemctl reload benchctl") // its first pass may have met the apply
+	w.reaches("cat /var/log/told.jsonl 2>/dev/null || true", "deadline/credential")
+	w.reaches(agentStatus, "in step; next pass")
+	w.commandTold("firing deadline/credential")
+	w.told(room, "firing deadline/credential")
+	if env := w.sh("cat /var/log/told.env"); !strings.Contains(env, "BENCHCTL_CAUSE=deadline/credential") || strings.Contains(env, "BENCHCTL_RELAY") {
+		t.Errorf("the program's environment was\n%s", env)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/notify"
+	"github.com/SKaiNET-developers/benchctl/internal/relay"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
@@ -50,6 +51,7 @@ func tellNoPass(ctx context.Context, e *env, s *spec.Spec) {
 func tellOptions(e *env, s *spec.Spec, idle func(context.Context) error) notify.Options {
 	return notify.Options{
 		Notify: *s.Notify, Now: time.Now(), Idle: idle, Getenv: e.getenv, Runner: runnerInstalled(e.machine, s),
+		Confined: e.getenv(relay.SocketEnv) != "", Dial: relay.Dialer(e.getenv),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -37,7 +38,7 @@ func (c command) run(ctx context.Context, n Notice) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.host.Run(ctx, host.Command{
+	err = c.start(ctx, host.Command{
 		Argv: []string{c.Command}, Env: c.env(n), Dir: "/", Stdin: append(message, '\n'),
 	})
 	var status *host.CommandError
@@ -52,7 +53,29 @@ func (c command) run(ctx context.Context, n Notice) error {
 	return nil
 }
 
-// env is the program's whole environment.
+// commandUnit is what a command runs as where this process is confined.
+const commandUnit = "benchctl-notify.service"
+
+// start runs the program, as a unit of its own if there is no other way.
+func (c command) start(ctx context.Context, cmd host.Command) error {
+	if !c.Confined {
+		_, err := c.host.Run(ctx, cmd)
+		return err
+	}
+	_, err := c.host.RunUnit(ctx, commandUnit, cmd)
+	if ctx.Err() != nil { // a unit outlives who waits for it
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), unitEnds)
+		defer cancel()
+		_ = c.host.Systemd().Stop(bound, commandUnit)
+	}
+	return err
+}
+
+// unitEnds bounds the wait for a program that was told to end.
+const unitEnds = 5 * time.Second
+
+// env is the program's whole environment. Everybody can read that of a unit, so
+// that a proxy with a password is left out there.
 func (c command) env(n Notice) []string {
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root",
@@ -61,9 +84,11 @@ func (c command) env(n Notice) []string {
 		"BENCHCTL_SINCE=" + n.Since.Format(time.RFC3339),
 	}
 	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
-		if value := c.Getenv(name); value != "" {
-			env = append(env, name+"="+value)
+		value := c.Getenv(name)
+		if value == "" || c.Confined && strings.Contains(value, "@") {
+			continue
 		}
+		env = append(env, name+"="+value)
 	}
 	return env
 }

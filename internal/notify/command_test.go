@@ -38,6 +38,28 @@ func TestWhatACommandIsGiven(t *testing.T) {
 	}
 }
 
+// In a sandbox, systemd runs the program, and everybody can read how it is run.
+func TestACommandOutOfASandbox(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.opt.Confined = true
+	d.opt.Getenv = func(name string) string {
+		return map[string]string{"https_proxy": "http://me:s3cret@proxy:3128", "no_proxy": "localhost"}[name]
+	}
+	var cmd host.Command
+	d.OnRun = func(c host.Command) (host.Output, error) {
+		cmd = c
+		return d.program(c)
+	}
+	d.wants(0, report("apply", "cpufreq=failed"), "firing failed/cpufreq")
+	if !slices.Contains(d.Writes, "unit benchctl-notify.service") {
+		t.Errorf("it was run by %q", d.Writes)
+	}
+	if env := strings.Join(cmd.Env, " "); strings.Contains(env, "s3cret") || !strings.Contains(env, "no_proxy=localhost") {
+		t.Errorf("its environment is %s", env)
+	}
+}
+
 // Root runs nothing that somebody else could have written, or could swap.
 func TestACommandThatIsNotTrusted(t *testing.T) {
 	t.Parallel()

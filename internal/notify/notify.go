@@ -11,6 +11,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"time"
 
@@ -55,6 +56,12 @@ type Options struct {
 	Idle   func(context.Context) error // an error is a job, or that none can be ruled out
 	Getenv func(string) string         // for proxies
 	Issues Issues                      // nil: there are no credentials
+
+	// Confined says that this process is in a sandbox in which a command could
+	// do nothing, so that systemd has to run it. Dial, if set, is how to
+	// connect from there.
+	Confined bool
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Runner is the version that is installed, "" when it is not known, and
 	// Deprecation asks GitHub how long that works, nil: nobody asks. It is

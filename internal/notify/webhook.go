@@ -35,7 +35,7 @@ func (w webhook) send(ctx context.Context, due, _ []Notice) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := post(ctx, to, due[0]); err != nil {
+	if err := w.post(ctx, to, due[0]); err != nil {
 		return 0, fmt.Errorf("cannot tell the webhook at %s: %w", plain(to.Hostname()), err)
 	}
 	return 1, nil
@@ -85,7 +85,7 @@ func private(r host.Reader, path string) (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
-func post(ctx context.Context, to *url.URL, n Notice) error {
+func (w webhook) post(ctx context.Context, to *url.URL, n Notice) error {
 	message, err := json.Marshal(n)
 	if err != nil {
 		return err
@@ -99,6 +99,9 @@ func post(ctx context.Context, to *url.URL, n Notice) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	transport.MaxResponseHeaderBytes = maxReply
+	if w.Dial != nil {
+		transport.DialContext = w.Dial
+	}
 	resp, err := (&http.Client{Transport: transport, CheckRedirect: stayHome}).Do(req)
 	if err != nil {
 		return unreached(ctx, err)

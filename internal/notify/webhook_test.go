@@ -1,8 +1,10 @@
 package notify_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,10 +39,15 @@ func TestAWebhook(t *testing.T) {
 		}
 		got = append(got, message)
 	})
+	dialled := 0
+	d.opt.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled++
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
 	d.wants(0, report("apply", "cpufreq=failed"))
 	d.wants(half, report("apply", "cpufreq=unchanged"))
-	if len(got) != 2 {
-		t.Fatalf("messages: %v", got)
+	if len(got) != 2 || dialled != 2 {
+		t.Fatalf("messages: %v, connections: %d", got, dialled)
 	}
 	for i, want := range []map[string]any{
 		{"host": "bench7", "cause": "failed/cpufreq", "state": "firing", "subject": "correction failed", "since": "2026-11-23T12:00:00Z",

@@ -144,7 +144,10 @@ func (m *Machine) Run(ctx context.Context, cmd host.Command) (host.Output, error
 }
 
 // RunUnit runs a command as Run does.
-func (m *Machine) RunUnit(ctx context.Context, _ string, cmd host.Command) (host.Output, error) {
+func (m *Machine) RunUnit(ctx context.Context, unit string, cmd host.Command) (host.Output, error) {
+	m.mu.Lock()
+	m.Writes = append(m.Writes, "unit "+unit)
+	m.mu.Unlock()
 	return m.Run(ctx, cmd)
 }
 

@@ -34,6 +34,10 @@ func (m *Machine) RunUnit(ctx context.Context, unit string, cmd host.Command) (h
 		return host.Output{}, fmt.Errorf("cannot keep the output of %s: %w", cmd.Argv[0], err)
 	}
 	defer os.Remove(log)
+	if err := os.WriteFile(log+".stdin", cmd.Stdin, 0o600); err != nil {
+		return host.Output{}, fmt.Errorf("cannot hand %s its input: %w", cmd.Argv[0], err)
+	}
+	defer os.Remove(log + ".stdin")
 	follow := tail(log, cmd.Progress)
 	result, err := m.startTransient(ctx, unit, log, cmd)
 	text := follow()
@@ -53,7 +57,7 @@ func (m *Machine) startTransient(ctx context.Context, unit, log string, cmd host
 	if err != nil {
 		return "", err
 	}
-	argv := append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log}, cmd.Argv...)
+	argv := append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1 <"$0.stdin"`, log}, cmd.Argv...)
 	props := []sd.Property{
 		sd.PropDescription("benchctl: " + cmd.Argv[0]),
 		sd.PropType("oneshot"),
