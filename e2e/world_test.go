@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
@@ -233,7 +234,7 @@ func (w *world) tree(except ...string) lab.Tree {
 
 // notes are what benchctl writes down of each run, which is no change of the
 // host: the state directory is for that.
-var notes = []string{history.LastRun, history.Lines, history.Marks, history.Settled, github.MemoryFile}
+var notes = []string{history.LastRun, history.Lines, history.Marks, history.Settled, github.MemoryFile, deadline.File}
 
 // unnoted leaves what benchctl noted out of what a run touched.
 func unnoted(touched []string) []string {

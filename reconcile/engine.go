@@ -30,10 +30,12 @@ func look(ctx context.Context, r host.Reader, res Resource) Outcome {
 	changes, err := res.Diff(ctx, readOnly{r})
 	o := Outcome{ID: res.ID(), Kind: res.ID().Kind, Changes: changes, Effects: effects(changes)}
 	switch {
-	case err != nil && !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrUnsupported):
+	case err != nil && !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrWithheld):
 		o.Status = Failed
 	case len(changes) > 0:
 		o.Status = Pending
+	case errors.Is(err, ErrWithheld):
+		o.Status = Failed
 	case errors.Is(err, ErrUnsupported):
 		o.Status = Unsupported
 	case errors.Is(err, ErrUnknown):
@@ -80,7 +82,21 @@ func Apply(ctx context.Context, h host.Host, resources []Resource, opt Options) 
 	if p.stopped && opt.Starter != nil {
 		outcomes = append(outcomes, p.settle(ctx, opt.Starter))
 	}
+	judge(resources, outcomes)
 	return outcomes
+}
+
+// judge makes a failure of each change that was taken back before the end,
+// whether this run had made it or one before, which was killed.
+func judge(resources []Resource, outcomes []Outcome) {
+	for i, res := range resources {
+		if r, ok := res.(Provisional); ok {
+			if err := r.Verdict(); err != nil {
+				outcomes[i].Status = Failed
+				outcomes[i].note(err)
+			}
+		}
+	}
 }
 
 // A pass is one Apply on its way.
@@ -96,6 +112,7 @@ type pass struct {
 func (p *pass) settle(ctx context.Context, res Resource) Outcome {
 	o := p.outcome(ctx, res)
 	switch {
+	case errors.Is(o.Err, ErrWithheld):
 	case o.Status == Failed || o.Status == Skipped:
 		p.failed[o.Kind] = "failed"
 	case o.Status == Unsupported && !IsTolerated(o.Err):

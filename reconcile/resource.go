@@ -15,9 +15,9 @@ import (
 // A Resource is one thing on the host that should be a certain way.
 //
 // Diff says what differs, and nil when nothing does. It never changes
-// anything. An error that wraps [ErrUnknown] or [ErrUnsupported] may come with
-// changes: what could be seen counts, and is applied. Changes that come with
-// any other error are shown, and nothing is applied.
+// anything. An error that wraps [ErrUnknown], [ErrUnsupported] or [ErrWithheld]
+// may come with changes: what could be seen counts, and is applied. Changes that
+// come with any other error are shown, and nothing is applied.
 //
 // Apply makes it so. It is called only after Diff found changes, one call must
 // be enough, and a call that was killed half-way is mended by the next. The
@@ -39,6 +39,13 @@ type Dependent interface {
 // with the runner held, and changes nothing that a job could notice.
 type Preparer interface {
 	Prepare(context.Context, host.Host) error
+}
+
+// A Provisional resource's change proves itself only once the service runs with
+// it. When all is settled it is asked whether that came about.
+type Provisional interface {
+	// Verdict says why what was there is not any more, and nil when it stands.
+	Verdict() error
 }
 
 // An ID names a resource: KIND or KIND/NAME. It never changes.
@@ -90,6 +97,9 @@ var (
 	ErrUnknown = errors.New("unknown")
 	// ErrUnsupported: this host cannot. The error says what was looked for.
 	ErrUnsupported = errors.New("not supported here")
+	// ErrWithheld: it is not made so for now, and the error says why. That is a
+	// failure; but what there is instead works, so that what needs it goes on.
+	ErrWithheld = errors.New("withheld")
 )
 
 // ErrBusy says that a job is running, or may be; nothing was touched.

@@ -24,6 +24,9 @@ func Notes(ctx context.Context, r host.Reader, s *spec.Spec) []string {
 	if slices.Contains(s.Service.Needs, spec.NeedContainers) {
 		notes = append(notes, "service.needs: containers takes most of the sandbox away: exposure 6 to 8.5 of 10, instead of less than 2.5")
 	}
+	if note := trialNote(r, s); note != "" {
+		notes = append(notes, note)
+	}
 	if note := survivorsNote(ctx, r, s); note != "" {
 		notes = append(notes, note)
 	}

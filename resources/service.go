@@ -16,11 +16,16 @@ import (
 // it alone starts the runner, so that no half-made host takes a job (law 4).
 type service struct {
 	launch
-	// patience bounds the wait for a started Listener to listen.
-	patience time.Duration
+	// patience bounds the wait for a started Listener to listen, and steady is
+	// for how long a new version has to.
+	patience, steady time.Duration
 	// unattended is a look or an apply of the agent's own, which leaves a
 	// service that has just been started its time.
 	unattended bool
+	// runner is the resource whose new version is on trial, and stop takes one
+	// down that does not listen, by law 5.
+	runner *Tarball
+	stop   func(context.Context) error
 }
 
 var _ reconcile.Dependent = service{}
@@ -58,6 +63,9 @@ func (s service) Diff(ctx context.Context, r host.Reader) ([]reconcile.Change, e
 	}
 	inForce, unsure := unit.diffInForce(r, u)
 	running, err := s.diffRunning(ctx, r, u, revision)
+	if len(running) == 0 && err == nil {
+		running = s.diffTrial(r)
+	}
 	return slices.Concat(changes, inForce, running), errors.Join(err, unsure)
 }
 

@@ -38,11 +38,16 @@ func (s service) Apply(ctx context.Context, h host.Host) error {
 	}
 	sayExposure(ctx, h, u, "runner", before)
 	if u.ActiveState == "active" {
-		return nil
+		return s.noteListening(ctx, h, u)
 	}
 	if !Registered(h, s.spec) {
 		return fmt.Errorf("cannot start %s: the runner is not registered; run benchctl apply with credentials and without --only", name)
 	}
+	return s.startOnTrial(ctx, h, name)
+}
+
+// start starts the runner and waits until it listens.
+func (s service) start(ctx context.Context, h host.Host, name string) error {
 	if err := h.Systemd().ResetFailed(ctx, name); err != nil {
 		return err
 	}
@@ -109,24 +114,37 @@ func (s service) awaitListening(ctx context.Context, h host.Host, name string) e
 		if _, ok, err := listening(ctx, h, u); err == nil && ok {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if wait(ctx, lookInterval) != nil {
 			return failedStart(context.WithoutCancel(ctx), h, name, fmt.Errorf("it does not listen after %s", s.patience))
-		case <-time.After(lookInterval):
 		}
 	}
 }
 
+// A startError is a runner that does not run.
+type startError struct {
+	unit  string
+	cause error
+	said  string // its own last words
+}
+
+// Error is the whole sentence.
+func (e *startError) Error() string {
+	return fmt.Sprintf("cannot start %s: %s; %s", e.unit, e.story(), nextStep(e.said, "see journalctl -u "+e.unit))
+}
+
+func (e *startError) Unwrap() error { return e.cause }
+
+func (e *startError) story() string { return fmt.Sprintf("%v; %s", e.cause, e.said) }
+
 // failedStart says why the runner does not run, in its own last words.
 func failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
-	said, next := "it said nothing", "see journalctl -u "+name
+	said := "it said nothing"
 	if u, err := r.Unit(ctx, name); err == nil {
 		if lines := spoke(ctx, r, u, 3); len(lines) > 0 {
 			said = "it said: " + strings.Join(lines, " | ")
-			next = nextStep(said, next)
 		}
 	}
-	return fmt.Errorf("cannot start %s: %w; %s; %s", name, cause, said, next)
+	return &startError{name, cause, said}
 }
 
 // nextSteps are what to do about what a Listener says when it gives up.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +96,10 @@ func (s service) runningPath(r host.Reader, mainPID int) (have, want string, err
 	return want, want, nil
 }
 
+// begins recognises the line with which runsvc.sh starts a Listener: a journal
+// that has it holds all that the Listener said since.
+func begins(line string) bool { return strings.HasPrefix(line, ".path=") }
+
 // listening reports whether the Listener takes jobs, and what it said of itself.
 // Where the journal no longer reaches back to that, a live Listener with an
 // established connection is taken for one that listens.
@@ -105,7 +110,7 @@ func listening(ctx context.Context, r host.Reader, u host.Unit) (said string, ok
 			return plain(lines[i]), m[1] != connectError, nil
 		}
 	}
-	if connected(r, u.MainPID) {
+	if !slices.ContainsFunc(lines, begins) && connected(r, u.MainPID) {
 		return "connected", true, nil
 	}
 	if err != nil {

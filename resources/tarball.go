@@ -38,12 +38,17 @@ type Tarball struct {
 	Keep       int // old versions
 
 	Releases Releases // nil: GitHub is not to be asked
+	Spec     string   // SHA-256 of the spec
 	Attended bool     // "latest" is looked up, not what is installed
-	Trust    bool     // --trust-on-first-use
-	Verify   bool     // look at every file, and read it
+	// Unattended: a version that did not listen is left alone for a while.
+	Unattended bool
+	Trust      bool // --trust-on-first-use
+	Verify     bool // look at every file, and read it
 
-	latest string        // once looked up
-	staged stagedTarball // between Prepare and Apply
+	latest  string        // once looked up
+	staged  stagedTarball // between Prepare and Apply
+	gaveUp  bool          // a version did not listen in this very run
+	verdict error         // see Verdict
 }
 
 // Releases knows the runner's releases. platform is like linux-x64.
@@ -58,6 +63,8 @@ var (
 	_ reconcile.Resource  = (*Tarball)(nil)
 	_ reconcile.Dependent = (*Tarball)(nil)
 	_ reconcile.Preparer  = (*Tarball)(nil)
+
+	_ reconcile.Provisional = (*Tarball)(nil)
 )
 
 const latestVersion = "latest"
@@ -68,7 +75,7 @@ func tarballOf(s *spec.Spec, o Options) *Tarball {
 		User: s.User.Name, Existing: s.User.Existing, Dir: s.InstallDir, WorkDir: s.WorkDir(),
 		Version: s.Runner.Version, Source: s.Runner.Archive, SHA256: s.Runner.SHA256,
 		AutoUpdate: s.Runner.AutoUpdate, Keep: s.Runner.Keep,
-		Attended: o.Attended, Trust: o.Trust, Verify: o.Verify,
+		Spec: s.SHA256, Attended: o.Attended, Unattended: o.Unattended, Trust: o.Trust, Verify: o.Verify,
 	}
 	if !o.Offline {
 		t.Releases = o.Releases
@@ -139,11 +146,8 @@ func platform() string {
 	return runtime.GOOS + "-" + arch
 }
 
-// source is where a version comes from.
-func (t *Tarball) source(version string) string {
-	if t.Source != "" {
-		return t.Source
-	}
+// releaseAsset is where GitHub has a version.
+func releaseAsset(version string) string {
 	return fmt.Sprintf("https://github.com/actions/runner/releases/download/v%s/actions-runner-%s-%s.tar.gz", version, platform(), version)
 }
 

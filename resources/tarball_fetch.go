@@ -28,11 +28,12 @@ func FetchRunner(ctx context.Context, h host.Host, s *spec.Spec, o Options, dir 
 	if err := roomFor(h, path.Dir(dir)); err != nil {
 		return RunnerPackage{}, err
 	}
-	done, err := t.unpack(ctx, h, &tarballLook{want: version}, dir, host.Account{})
+	l := &tarballLook{want: version, source: t.Source, sha256: t.SHA256}
+	done, err := t.unpack(ctx, h, l, dir, host.Account{})
 	if err == nil {
-		_, err = t.tops(done.Files, version) // it is a runner, and no more
+		_, err = t.tops(l, done.Files) // it is a runner, and no more
 	}
-	return RunnerPackage{version, t.source(version), done}, err
+	return RunnerPackage{version, l.archive(), done}, err
 }
 
 // roomFor is an error where a runner does not fit beside what is in dir.

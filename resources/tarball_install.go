@@ -22,7 +22,11 @@ func (t *Tarball) sweep(h host.Host) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range left {
+	m, err := readManifest(h, t.Dir, false)
+	if err != nil {
+		return err
+	}
+	for _, path := range append(left, t.staleKept(h, m)...) {
 		if path == t.staged.dir {
 			continue
 		}
@@ -57,6 +61,9 @@ func (t *Tarball) Prepare(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return nil // Apply says so
 	}
+	if m, err := t.kept(h, l); err != nil || m != nil {
+		return err
+	}
 	return t.stage(ctx, h, l, account)
 }
 
@@ -71,6 +78,9 @@ func (t *Tarball) stage(ctx context.Context, h host.Host, l *tarballLook, accoun
 	// A name that nobody can guess, so that nobody can be there before us.
 	dir := t.Dir + "/" + stagingPrefix + strings.ToLower(rand.Text())
 	unpacked, err := t.unpack(ctx, h, l, dir, t.owner(account))
+	if err == nil {
+		_, err = t.tops(l, unpacked.Files) // it is a runner, and no more
+	}
 	if err != nil {
 		return errors.Join(err, h.RemoveAll(dir))
 	}
@@ -87,23 +97,35 @@ func (t *Tarball) owner(account host.Account) host.Account {
 	return host.Account{}
 }
 
-// install puts the wanted version in place. Until the first file moves what was
-// there is whole; from then on, until the manifest is written, the next apply
-// begins anew.
+// install puts the wanted version in place, fetched or kept. Until the first
+// file moves what was there is whole; from then on, until the manifest is
+// written, the next apply begins anew.
 func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, account host.Account) error {
+	m, err := t.kept(h, l)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		if err := t.try(h, l, m.archive); err != nil {
+			return err
+		}
+		return t.comeBack(ctx, h, m)
+	}
 	if err := t.stage(ctx, h, l, account); err != nil {
 		return err
 	}
 	staged := t.staged
 	t.staged = stagedTarball{}
-	err := t.place(h, staged.dir, l.want, staged.unpacked, t.owner(account))
+	if err = t.try(h, l, staged.unpacked.SHA256); err == nil {
+		err = t.place(h, l, staged, t.owner(account))
+	}
 	return errors.Join(err, h.RemoveAll(staged.dir))
 }
 
 // unpack fetches the archive, with the best digest there is.
 func (t *Tarball) unpack(ctx context.Context, h host.Host, l *tarballLook, staging string, owner host.Account) (host.Unpacked, error) {
-	source := t.source(l.want)
-	if t.Releases == nil && t.Source == "" {
+	source := l.archive()
+	if t.Releases == nil && l.source == "" {
 		return host.Unpacked{}, fmt.Errorf("cannot fetch runner %s: --offline forbids talking to GitHub; run again without it, or name a copy of the package with runner.archive", l.want)
 	}
 	want, err := t.pin(ctx, h, l, source)
@@ -127,8 +149,8 @@ func (t *Tarball) unpack(ctx context.Context, h host.Host, l *tarballLook, stagi
 // this version had when it was installed or was accepted with, GitHub's. ""
 // when nobody says.
 func (t *Tarball) pin(ctx context.Context, r host.Reader, l *tarballLook, source string) (string, error) {
-	if t.SHA256 != "" {
-		return t.SHA256, nil
+	if l.sha256 != "" {
+		return l.sha256, nil
 	}
 	if l.manifest != nil && l.manifest.version == l.want && l.manifest.archive != "" {
 		return l.manifest.archive, nil

@@ -17,6 +17,10 @@ import (
 type tarballLook struct {
 	manifest *manifest
 	want     string             // version
+	source   string             // of its archive; "" is GitHub's release asset
+	sha256   string             // of its archive, where the spec gives one
+	trial    *trial             // nil when there is none
+	withheld error              // why want is not what the spec asks for
 	tree     []reconcile.Change // what only unpacking anew mends
 	perms    []permFix          // what a chown or a chmod of the runner's files mends
 	settings []permFix          // the same of the user's
@@ -39,6 +43,14 @@ func (l *tarballLook) changes() []reconcile.Change {
 	return append(all, l.other...)
 }
 
+// archive is where the wanted version comes from.
+func (l *tarballLook) archive() string {
+	if l.source != "" {
+		return l.source
+	}
+	return releaseAsset(l.want)
+}
+
 // altered notes what needs the tree unpacked anew, with the service stopped:
 // the runner reads its files at any time, and holds them open.
 func (l *tarballLook) altered(field, have, want string) {
@@ -50,7 +62,7 @@ func (l *tarballLook) differs(field, have, want string) {
 }
 
 func (t *Tarball) look(ctx context.Context, r host.Reader) (*tarballLook, error) {
-	l := &tarballLook{}
+	l := &tarballLook{source: t.Source, sha256: t.SHA256}
 	account, err := accountOf(r, t.User, t.Existing)
 	if errors.Is(err, fs.ErrNotExist) {
 		account.UID, account.GID = -1, -1 // before the first apply
@@ -70,9 +82,15 @@ func (t *Tarball) look(ctx context.Context, r host.Reader) (*tarballLook, error)
 		}
 		l.want, l.blind = installed, fmt.Errorf("%w: %w", reconcile.ErrUnknown, err)
 	}
+	l.trial = readTrial(r)
+	if l.withheld = t.withheld(l.trial, l.want); l.withheld != nil {
+		l.want, l.blind = l.trial.From, l.withheld
+		l.source, l.sha256 = "", "" // the spec's are another version's
+	}
 	l.lookAtVersion(t, r, installed, account)
 	l.lookAtPlaces(t, r, account)
-	if left, _ := r.Glob(t.Dir + "/" + stagingPrefix + "*"); len(left) > 0 {
+	left, _ := r.Glob(t.Dir + "/" + stagingPrefix + "*") // the pattern is well-formed
+	if left = append(left, t.staleKept(r, l.manifest)...); len(left) > 0 {
 		l.differs("staging", "left by an apply that was cut off", "absent")
 	}
 	if old := t.tooOld(r, installed); len(old) > 0 {
@@ -121,8 +139,8 @@ func (l *tarballLook) lookAtVersion(t *Tarball, r host.Reader, installed string,
 		l.lookAtOwner(t, r, account)
 		return
 	}
-	if t.SHA256 != "" && l.manifest.archive != t.SHA256 {
-		l.altered("sha256", l.manifest.archive, t.SHA256)
+	if l.sha256 != "" && l.manifest.archive != l.sha256 {
+		l.altered("sha256", l.manifest.archive, l.sha256)
 	}
 }
 

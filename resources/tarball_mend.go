@@ -52,15 +52,22 @@ func (t *Tarball) finish(h host.Host, account host.Account) error {
 			return fmt.Errorf("cannot make %s: %w", dir, err)
 		}
 	}
+	if err := t.dropOld(h); err != nil {
+		return err
+	}
+	if t.AutoUpdate {
+		return h.SetPerm(t.Dir, host.Perm{Mode: t.dirMode(), GID: account.GID})
+	}
+	return nil
+}
+
+func (t *Tarball) dropOld(h host.Host) error {
 	for _, name := range t.tooOld(h, t.current(h)) {
-		for _, dir := range []string{"bin.", "externals."} {
+		for _, dir := range []string{keptPrefix, "bin.", "externals."} {
 			if err := h.RemoveAll(t.Dir + "/" + dir + name); err != nil {
 				return fmt.Errorf("cannot remove the old runner %s: %w", name, err)
 			}
 		}
-	}
-	if t.AutoUpdate {
-		return h.SetPerm(t.Dir, host.Perm{Mode: t.dirMode(), GID: account.GID})
 	}
 	return nil
 }
@@ -87,8 +94,13 @@ func (t *Tarball) current(r host.Reader) string {
 	return t.installed(r, m)
 }
 
-// tooOld lists versions beyond the newest Keep, oldest last.
+// tooOld lists versions beyond the newest Keep, oldest last, and one that was
+// given up. While a version is on trial nothing is too old.
 func (t *Tarball) tooOld(r host.Reader, current string) []string {
+	tr := readTrial(r)
+	if tr.open(current) && !t.AutoUpdate {
+		return nil
+	}
 	names, _ := r.ReadDir(t.Dir)
 	var old []string
 	for _, name := range names {
@@ -103,5 +115,9 @@ func (t *Tarball) tooOld(r host.Reader, current string) []string {
 		}
 		return 1
 	})
+	if i := slices.Index(old, tr.givenUp()); i >= 0 {
+		old = append(slices.Delete(old, i, i+1), tr.To)
+		return old[min(t.Keep, len(old)-1):]
+	}
 	return old[min(t.Keep, len(old)):]
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // place moves the unpacked tree to where it belongs.
-func (t *Tarball) place(h host.Host, staging, version string, u host.Unpacked, owner host.Account) error {
-	tops, err := t.tops(u.Files, version)
+func (t *Tarball) place(h host.Host, l *tarballLook, staged stagedTarball, owner host.Account) error {
+	version, u := l.want, staged.unpacked
+	tops, err := t.tops(l, u.Files)
 	if err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func (t *Tarball) place(h host.Host, staging, version string, u host.Unpacked, o
 		if err := makeWay(h, t.Dir+"/"+top.to, top.dir); err != nil {
 			return err
 		}
-		if err := h.Rename(staging+"/"+top.from, t.Dir+"/"+top.to); err != nil {
+		if err := h.Rename(staged.dir+"/"+top.from, t.Dir+"/"+top.to); err != nil {
 			return fmt.Errorf("cannot put %s in place: %w", top.to, err)
 		}
 	}
@@ -58,7 +59,7 @@ type top struct {
 // tops lists them, directories first: with the first of them in place the
 // directory is a runner's, and says so if all else is cut off.
 
-func (t *Tarball) tops(files []host.UnpackedFile, version string) ([]top, error) {
+func (t *Tarball) tops(l *tarballLook, files []host.UnpackedFile) ([]top, error) {
 	var tops []top
 	listener := false
 	for _, f := range files {
@@ -66,14 +67,14 @@ func (t *Tarball) tops(files []host.UnpackedFile, version string) ([]top, error)
 		if strings.Contains(f.Path, "/") {
 			continue
 		}
-		to := placed(f.Path, version)
+		to := placed(f.Path, l.want)
 		if to == f.Path && (f.IsDir() || !t.rootFile(f.Path)) {
-			return nil, fmt.Errorf("cannot install %s: the archive has %q at its top, which is no part of a runner; check runner.archive", t.source(version), f.Path)
+			return nil, fmt.Errorf("cannot install %s: the archive has %q at its top, which is no part of a runner; check runner.archive", l.archive(), f.Path)
 		}
 		tops = append(tops, top{f.Path, to, f.IsDir()})
 	}
 	if !listener {
-		return nil, fmt.Errorf("cannot install %s: it holds no bin/Runner.Listener and so is no runner for Linux; check runner.archive", t.source(version))
+		return nil, fmt.Errorf("cannot install %s: it holds no bin/Runner.Listener and so is no runner for Linux; check runner.archive", l.archive())
 	}
 	slices.SortStableFunc(tops, func(a, b top) int {
 		switch {

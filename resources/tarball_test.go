@@ -305,6 +305,9 @@ func TestTarballVersions(t *testing.T) {
 			for _, version := range []string{"2.9.1", "2.10.0", "2.336.0"} {
 				tb.Version = version
 				mustApply(t, m, tb)
+				if err := tb.prove(m); err != nil {
+					t.Fatal(err)
+				}
 			}
 			names, _ := m.ReadDir(runnerDir)
 			got := slices.DeleteFunc(names, func(n string) bool { return !versionedDir.MatchString(n) })

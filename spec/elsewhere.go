@@ -11,11 +11,17 @@ import (
 // https://github.blog/changelog/2026-06-12-github-actions-minimum-version-enforcement-timeline-for-self-hosted-runners/
 const minimumRunner = "2.329.0"
 
+// TooOld reports whether a version of the runner cannot be registered there any
+// more, and which is the oldest that can.
+func (u URL) TooOld(version string) (least string, is bool) {
+	hosted := u.Host == "github.com" || strings.HasSuffix(u.Host, ".ghe.com")
+	return minimumRunner, hosted && numbers(version, 3) && compareVersions(version, minimumRunner) < 0
+}
+
 // outdated warns of a version that cannot be registered any more.
 func (l *loader) outdated(f *field, r Runner) {
-	hosted := r.URL.Host == "github.com" || strings.HasSuffix(r.URL.Host, ".ghe.com")
-	if hosted && numbers(r.Version, 3) && compareVersions(r.Version, minimumRunner) < 0 {
-		l.warn(f, "see github.com/actions/runner/releases, or write latest", "GitHub registers no runner older than %s", minimumRunner)
+	if least, is := r.URL.TooOld(r.Version); is {
+		l.warn(f, "see github.com/actions/runner/releases, or write latest", "GitHub registers no runner older than %s", least)
 	}
 }
 

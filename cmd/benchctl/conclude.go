@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/agent"
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/metrics"
@@ -21,6 +22,9 @@ func conclude(ctx context.Context, e *env, w *wired, r *reconcile.Report, a appl
 		Report: r, Spec: w.spec.Text, Build: buildName(), Partial: w.partial, Ended: time.Now(), Online: w.online(r),
 	})
 	w.book = book
+	if err := w.support(ctx).Keep(w.machine); err != nil {
+		log.Say(journal.Warning, nil, "%s", clean(err.Error()))
+	}
 	remembered(e, log, w.spec, book, err)
 	if !a.attended {
 		say(log.Say, r)
@@ -45,6 +49,7 @@ func remembered(e *env, log *journal.Log, s *spec.Spec, book *history.Book, err 
 	}
 	commit, _ := build()
 	snap := metrics.Snapshot{Book: book, Version: version, Commit: commit, Host: e.machine.Hostname(), Spec: s.SHA256, Now: time.Now()}
+	snap.Support = deadline.Kept(e.machine, runnerInstalled(e.machine, s))
 	if s.Schedule != nil {
 		snap.NextRun = agent.Next(e.machine, s.Schedule, snap.Now)
 	}

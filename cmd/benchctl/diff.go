@@ -75,6 +75,7 @@ func (w *wired) notes(ctx context.Context, e *env, f *flags) {
 		return
 	}
 	notes := resources.Notes(ctx, w.machine, w.spec)
+	notes = append(notes, w.support(ctx).Warnings(time.Now(), w.spec.Runner.URL)...)
 	if w.book != nil {
 		notes = append(notes, w.book.Warnings...)
 	}

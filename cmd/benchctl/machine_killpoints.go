@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,7 +19,8 @@ import (
 // newMachine is this very machine, with what only the tests build: every change
 // is told to stderr just before it is made, and benchctl is killed before the
 // one that BENCHCTL_KILL_AT counts, 1 being the first and 0 none, after a pause
-// of BENCHCTL_KILL_AFTER. BENCHCTL_PAUSE comes before every change, for a host
+// of BENCHCTL_KILL_AFTER. BENCHCTL_KILL_BEFORE="N OP PATH" kills it before the
+// N-th of such changes instead. BENCHCTL_PAUSE comes before every change, for a host
 // so busy that time passes between a look and the act. benchctl's own notes are
 // no changes of the host, and have BENCHCTL_KILL_AT_RECORD to themselves.
 func newMachine() *linux.Machine {
@@ -29,7 +31,10 @@ func newMachine() *linux.Machine {
 	beforeKill, _ := time.ParseDuration(os.Getenv("BENCHCTL_KILL_AFTER"))
 	pause, _ := time.ParseDuration(os.Getenv("BENCHCTL_PAUSE"))
 	atRecord, _ := strconv.Atoi(os.Getenv("BENCHCTL_KILL_AT_RECORD"))
-	var changes, records atomic.Int64
+	nth, like := 0, os.Getenv("BENCHCTL_KILL_BEFORE")
+	_, _ = fmt.Sscan(like, &nth)
+	_, like, _ = strings.Cut(like, " ")
+	var changes, records, alike atomic.Int64
 	return &linux.Machine{Before: func(op, path string) {
 		if op == "record" {
 			if records.Add(1) == int64(atRecord) {
@@ -40,7 +45,7 @@ func newMachine() *linux.Machine {
 		time.Sleep(pause)
 		n := changes.Add(1)
 		fmt.Fprintf(os.Stderr, "change %d at %s: %s %s\n", n, time.Now().Format(time.RFC3339Nano), op, path)
-		if n == int64(at) {
+		if n == int64(at) || op+" "+path == like && alike.Add(1) == int64(nth) {
 			time.Sleep(beforeKill)
 			die()
 		}
@@ -51,6 +56,12 @@ func newMachine() *linux.Machine {
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
+}
+
+// patience is what a test has for a runner that never listens: BENCHCTL_PATIENCE.
+func patience() time.Duration {
+	d, _ := time.ParseDuration(os.Getenv("BENCHCTL_PATIENCE"))
+	return d
 }
 
 // newKeeper keeps the runner's jobs undisturbed, or with BENCHCTL_NO_HOLD only

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
@@ -24,12 +25,12 @@ func (w *wired) tell(ctx context.Context, e *env, log *journal.Log, r *reconcile
 	}
 	s := notify.State{
 		Host: w.machine.Hostname(), Report: r, Partial: w.partial, Attended: a.attended, Online: w.online(r),
-		Disks: disks(w.machine, w.spec),
+		Disks: disks(w.machine, w.spec), Deadlines: versionEnd(deadline.Kept(w.machine, runnerInstalled(w.machine, w.spec))),
 	}
 	o := tellOptions(e, w.spec, w.jobs.Idle)
 	if w.client != nil && w.options.GitHub != nil {
-		o.Issues, o.Deprecation = w.client, w.client.Deprecation
-		s.Deadlines = tokenEnd(w.client, a)
+		o.Issues = w.client
+		s.Deadlines = append(s.Deadlines, tokenEnd(w.client, a)...)
 	}
 	if w.options.Offline {
 		o.Issue = false
@@ -50,7 +51,7 @@ func tellNoPass(ctx context.Context, e *env, s *spec.Spec) {
 
 func tellOptions(e *env, s *spec.Spec, idle func(context.Context) error) notify.Options {
 	return notify.Options{
-		Notify: *s.Notify, Now: time.Now(), Idle: idle, Getenv: e.getenv, Runner: runnerInstalled(e.machine, s),
+		Notify: *s.Notify, Now: time.Now(), Idle: idle, Getenv: e.getenv,
 		Confined: e.getenv(relay.SocketEnv) != "", Dial: relay.Dialer(e.getenv),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
@@ -30,6 +31,7 @@ type wired struct {
 	mute      bool               // no credentials: nothing can be registered
 	client    *github.Client     // nil when nobody is to be asked
 	memory    *github.Memory     // of what GitHub said
+	lasts     deadline.Support   // what GitHub last said of the runner's version
 	book      *history.Book      // what earlier passes remembered; nil until it is asked for
 }
 
@@ -49,12 +51,14 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	if err != nil {
 		return nil, err
 	}
+	keeper := newKeeper(e.machine, resources.Runner(e.machine, s))
+	o.Stop, o.Patience = keeper.StopSilent, patience()
 	all := resources.Build(s, o)
 	some, err := selected(all, f.only)
 	if err != nil {
 		return nil, err
 	}
-	w := &wired{spec: s, machine: e.machine, jobs: newKeeper(e.machine, resources.Runner(e.machine, s)), resources: some, client: client, memory: memory}
+	w := &wired{spec: s, machine: e.machine, jobs: keeper, resources: some, client: client, memory: memory}
 	w.options, w.partial = o, len(f.only) > 0
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	isService := func(r reconcile.Resource) bool { return r.ID().Kind == "service" }

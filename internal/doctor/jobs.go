@@ -10,10 +10,6 @@ import (
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
-// leastVersion is the oldest runner that GitHub still registers (changelog of
-// 2026-06-12, minimum version enforcement for self-hosted runners).
-const leastVersion = "2.329.0"
-
 // soon is how long before its end a deadline is a warning.
 const soon = 14 * 24 * time.Hour
 
@@ -46,8 +42,8 @@ func (d *Doctor) version(ctx context.Context, g *group) {
 		g.ok("runner version", "latest is resolved by apply")
 		return
 	}
-	if older(v, leastVersion) {
-		g.add(Error, "runner version", "set runner.version to a newer one", "GitHub registers no runner older than %s, and this is %s", leastVersion, v)
+	if least, tooOld := d.Spec.Runner.URL.TooOld(v); tooOld {
+		g.add(Error, "runner version", "set runner.version to a newer one", "GitHub registers no runner older than %s, and this is %s", least, v)
 		return
 	}
 	end, err := d.GitHub.Deprecation(ctx, v)
@@ -63,20 +59,6 @@ func (d *Doctor) version(ctx context.Context, g *group) {
 	default:
 		g.ok("runner version", "%s gets jobs until %s", v, end.Runtime.Format(time.DateOnly))
 	}
-}
-
-// older compares versions number by number.
-func older(a, b string) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(x), len(y)) {
-		if len(x[i]) != len(y[i]) {
-			return len(x[i]) < len(y[i])
-		}
-		if x[i] != y[i] {
-			return x[i] < y[i]
-		}
-	}
-	return len(x) < len(y)
 }
 
 func (d *Doctor) repository(ctx context.Context, g *group) (public bool) {

@@ -54,8 +54,10 @@
 // put benchctl off for good, which is why each refusal names the process or
 // the file and says since when.
 //
-// When a Listener lives and neither log can be read, the runner is busy. When
-// no Listener lives nothing can have been acquired, and Workers alone count.
+// When a Listener lives and neither log can be read, the runner is busy; but a
+// new version that hangs before its first word is stopped ([Keeper.StopSilent])
+// if it has no connection to anybody. When no Listener lives nothing can have
+// been acquired, and Workers alone count.
 //
 // # Holding, and for how long
 //

@@ -55,6 +55,11 @@ func (k *Keeper) acquiring(listener process) error {
 	perf, perfErr := k.askPerf()
 	diag, diagErr := k.askDiag(listener.PID, perf.sent)
 	if perfErr != nil && diagErr != nil {
+		if k.silent {
+			if connected, err := k.proc.connected(listener.PID); err == nil && !connected {
+				return nil
+			}
+		}
 		err := busy("cannot tell whether a job has been received: neither the runner's perf log (%v) nor its diagnostics (%v) can be read; when no job is there, stop the runner by hand: systemctl stop %s",
 			perfErr, diagErr, k.runner.Unit)
 		err.passes = silence - time.Since(k.proc.since(listener))

@@ -351,6 +351,37 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// A runner that never said a word may be ended, as long as it cannot have heard
+// one either.
+func TestSilentRunner(t *testing.T) {
+	t.Parallel()
+	const table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	const closing = "   0: 0100007F:A3B4 0100007F:0050 08 00000000:00000000 00:00000000 00000000   999        0 77 1 0\n"
+	for _, test := range []struct {
+		name, diag, tcp string
+		silent, busy    bool
+	}{
+		{"nobody asks for it", "", "", false, true},
+		{"no word and no connection", "", "", true, false},
+		{"a connection that is being closed", "", closing, true, true},
+		{"a job received", trace("Job request 7 for plan a job b received.", 0), "", true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.listener(test.diag)
+			f.perf()
+			f.link("50/fd/9", "socket:[77]")
+			f.write("50/net/tcp", table+test.tcp)
+			f.write("50/net/tcp6", table)
+			f.keep.silent = test.silent
+			if _, err := f.keep.look(); errors.Is(err, reconcile.ErrBusy) != test.busy {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestStillMeansEveryThread(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

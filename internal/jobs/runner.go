@@ -61,6 +61,8 @@ type Keeper struct {
 	perf   string // the perf log's file
 	arm    func(context.Context, []target) (*guardian, error)
 
+	silent bool // see StopSilent
+
 	// What the tests leave out to show that it is needed.
 	blind bool // do not ask the logs and the sockets
 	loose bool // do not stop the processes

@@ -8,20 +8,33 @@ import (
 )
 
 // unread reports whether bytes wait in a TCP socket of a process: a message
-// that has arrived and that the process does not know of yet. The tables are
-// those of the process's own network namespace.
+// that has arrived and that the process does not know of yet.
 func (p proc) unread(pid int) (bool, error) {
+	return p.anyTCP(pid, func(columns []string) bool {
+		_, queue, _ := strings.Cut(columns[4], ":")
+		return strings.Trim(queue, "0") != ""
+	})
+}
+
+// connected reports whether a process has a TCP socket, in whatever state.
+func (p proc) connected(pid int) (bool, error) {
+	return p.anyTCP(pid, func([]string) bool { return true })
+}
+
+// anyTCP reports whether a TCP socket of a process matches, by its line in the
+// tables of the process's own network namespace.
+func (p proc) anyTCP(pid int, matches func(columns []string) bool) (bool, error) {
 	inodes, err := p.sockets(pid)
 	if err != nil {
 		return false, err
 	}
 	for _, table := range []string{"net/tcp", "net/tcp6"} {
-		waiting, err := unreadIn(p.path(pid, table), inodes)
+		found, err := anyIn(p.path(pid, table), inodes, matches)
 		if os.IsNotExist(err) && table == "net/tcp6" {
 			continue // a kernel without IPv6
 		}
-		if err != nil || waiting {
-			return waiting, err
+		if err != nil || found {
+			return found, err
 		}
 	}
 	return false, nil
@@ -44,9 +57,9 @@ func (p proc) sockets(pid int) (map[string]bool, error) {
 	return inodes, nil
 }
 
-// unreadIn looks through a table such as /proc/net/tcp, whose fifth column is
+// anyIn looks through a table such as /proc/net/tcp, whose fifth column is
 // tx_queue:rx_queue in hexadecimal and whose tenth is the socket's inode.
-func unreadIn(table string, inodes map[string]bool) (bool, error) {
+func anyIn(table string, inodes map[string]bool, matches func(columns []string) bool) (bool, error) {
 	f, err := os.Open(table)
 	if err != nil {
 		return false, err
@@ -59,8 +72,7 @@ func unreadIn(table string, inodes map[string]bool) (bool, error) {
 		if len(columns) < 10 {
 			return false, fmt.Errorf("cannot read %s: a line has %d columns", table, len(columns))
 		}
-		_, queue, _ := strings.Cut(columns[4], ":")
-		if inodes[columns[9]] && strings.Trim(queue, "0") != "" {
+		if inodes[columns[9]] && matches(columns) {
 			return true, nil
 		}
 	}

@@ -21,6 +21,15 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	return k.end(ctx, h)
 }
 
+// StopSilent is like [Keeper.Stop], and ends a runner too that was started and
+// hangs before its first word: with no log to ask, a Listener without a single
+// TCP connection has nobody to have received a job from, or to renew one with.
+func (k *Keeper) StopSilent(ctx context.Context) error {
+	alike := *k
+	alike.silent = true
+	return alike.Stop(ctx)
+}
+
 // end stops the unit of a runner that is held, which lets it go.
 func (k *Keeper) end(ctx context.Context, h *held) error {
 	defer h.release()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 )
@@ -25,6 +26,7 @@ type Snapshot struct {
 	Spec    string // SHA-256 of the text of the spec in force, in hex
 	Now     time.Time
 	NextRun time.Time // of the agent; zero without a schedule
+	Support deadline.Support
 }
 
 // A metric is a family of samples: a row in the file.
@@ -79,6 +81,7 @@ var metrics = []metric{
 		return []sample{{nil, max(0, s.Now.Sub(s.Book.InStep).Seconds())}}
 	}},
 	{"benchctl_registration_online", "gauge", "Whether GitHub said that the runner is online; absent when it was not asked or did not say.", online},
+	{"benchctl_runner_version_deadline_timestamp_seconds", "gauge", "Until when GitHub hands jobs to the installed version of the runner (runtime) and registers it (registration); absent while it has not said.", deadlines},
 	{"benchctl_next_run_timestamp_seconds", "gauge", "When the agent's next pass is due; absent without a schedule.", func(s Snapshot) []sample {
 		return at(s.NextRun)
 	}},
@@ -124,6 +127,18 @@ func online(s Snapshot) []sample {
 		return []sample{{nil, 1}}
 	}
 	return []sample{{nil, 0}}
+}
+
+func deadlines(s Snapshot) (samples []sample) {
+	for _, d := range []struct {
+		what string
+		ends time.Time
+	}{{"runtime", s.Support.Runtime}, {"registration", s.Support.Registration}} {
+		if !d.ends.IsZero() {
+			samples = append(samples, sample{[]string{"what", d.what}, seconds(d.ends)})
+		}
+	}
+	return samples
 }
 
 // Names lists the metrics, sorted.

@@ -13,6 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -25,6 +26,7 @@ func full() Snapshot {
 	yes := true
 	return Snapshot{
 		Version: "1.2.3", Commit: "abc", Host: "bench7", Spec: "0a1b", Now: noon.Add(90 * time.Second), NextRun: noon.Add(30 * time.Minute),
+		Support: deadline.Support{Version: "2.336.0", Known: true, Runtime: noon.AddDate(0, 0, 12), Registration: noon.AddDate(0, 1, 0)},
 		Book: &history.Book{
 			Resources: map[string]history.Mark{"cpufreq": {Corrections: 7}, "sysctl/kernel.perf_event_paranoid": {}},
 			InStep:    noon, DeferredSince: noon.Add(-time.Hour), Deferrals: 12, Online: &yes,
@@ -53,6 +55,8 @@ func TestText(t *testing.T) {
 		`benchctl_seconds_since_in_step`:                                                 90,
 		`benchctl_registration_online`:                                                   1,
 		`benchctl_next_run_timestamp_seconds`:                                            float64(noon.Unix() + 1800),
+		`benchctl_runner_version_deadline_timestamp_seconds{what="runtime"}`:             float64(noon.AddDate(0, 0, 12).Unix()),
+		`benchctl_runner_version_deadline_timestamp_seconds{what="registration"}`:        float64(noon.AddDate(0, 1, 0).Unix()),
 	} {
 		value, ok := got[sample]
 		if !ok || value != want {

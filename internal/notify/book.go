@@ -32,7 +32,6 @@ type book struct {
 	Causes map[string]*entry    `json:"causes"`
 	Free   map[string][]sample  `json:"free,omitempty"`   // by directory
 	Fails  map[string]time.Time `json:"fails,omitempty"`  // by channel: since when nobody is reached by it
-	Runner answer               `json:"runner,omitzero"`  // how long its version works
 	Ticket int                  `json:"ticket,omitempty"` // the number of the open issue
 }
 

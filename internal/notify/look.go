@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +67,7 @@ func (t *teller) look() (found []trouble, unseen func(cause string) bool) {
 		what, full := t.book.filling(d, t.Now)
 		see(disk+plain(d.Path), full, trouble{subject: "disk filling", what: what, next: "make room there, or have cleanup do it (cleanup in the spec)"})
 	}
-	for _, d := range append(slices.Clone(t.state.Deadlines), t.book.Runner.deadline(t.Runner)...) {
+	for _, d := range t.state.Deadlines {
 		ends := " ends on "
 		if d.At.Before(t.Now) {
 			ends = " ended on "

@@ -62,12 +62,6 @@ type Options struct {
 	// connect from there.
 	Confined bool
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
-
-	// Runner is the version that is installed, "" when it is not known, and
-	// Deprecation asks GitHub how long that works, nil: nobody asks. It is
-	// called once a day.
-	Runner      string
-	Deprecation func(ctx context.Context, version string) (actions.Deprecation, error)
 }
 
 // Issues is what an issue asks of GitHub, within the spec's repository. Errors
@@ -90,7 +84,6 @@ func Tell(ctx context.Context, h host.Host, o Options, s State) []error {
 	t := &teller{Options: o, host: h, state: s}
 	t.book = t.open()
 	before := t.book.text()
-	t.askRunner(ctx)
 	found, unseen := t.look()
 	t.book.see(found, unseen, o.Now)
 	for _, c := range t.channels() {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
 	"github.com/SKaiNET-developers/benchctl/internal/notify"
@@ -237,47 +236,6 @@ func TestDeadlines(t *testing.T) {
 		t.Errorf("afterwards: %q", said)
 	}
 	d.wants(half, state(ends.AddDate(1, 0, 0)), "resolved deadline/credential")
-}
-
-// How long the runner's version works is asked once a day, and not at the very
-// next pass when GitHub does not answer.
-func TestTheRunnersDeadline(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	asked, away := 0, false
-	d.opt.Runner = "2.335.0"
-	d.opt.Deprecation = func(_ context.Context, version string) (actions.Deprecation, error) {
-		asked++
-		switch {
-		case away:
-			return actions.Deprecation{}, errors.New("GitHub is away")
-		case version == "2.335.0":
-			return actions.Deprecation{Version: version, Runtime: began.Add(5 * 24 * time.Hour)}, nil
-		}
-		return actions.Deprecation{}, nil
-	}
-	fine := report("pass", "cpufreq=unchanged")
-	said, _ := d.pass(0, fine)
-	want := "firing deadline/runner-version: bench7: the time in which GitHub hands jobs to runner 2.335.0 ends on 2026-11-28 12:00 UTC. Seen since 2026-11-23 12:00 UTC. Next: set a newer runner.version in the spec and apply it."
-	if len(said) != 1 || said[0] != want {
-		t.Errorf("it told %q\nwant %q", said, want)
-	}
-	for range 47 {
-		d.wants(half, fine)
-	}
-	if asked != 1 {
-		t.Errorf("GitHub was asked %d times in a day", asked)
-	}
-	away = true
-	d.wants(half, fine, "firing deadline/runner-version")
-	for range 24 { // half a day
-		d.wants(half, fine)
-	}
-	if asked != 4 {
-		t.Errorf("GitHub was asked %d times, want 4: once, and then every six hours while it is away", asked)
-	}
-	away, d.opt.Runner = false, "2.336.0"
-	d.wants(half, fine, "resolved deadline/runner-version")
 }
 
 func TestADiskThatFills(t *testing.T) {

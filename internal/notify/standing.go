@@ -16,11 +16,6 @@ import (
 type Standing struct {
 	Notices []Notice // sorted by cause
 	Failing []Failure
-
-	// JobsUntil is when GitHub hands no more jobs to the runner version that it
-	// was last asked about; zero: it has not said.
-	Version   string
-	JobsUntil time.Time
 }
 
 // A Failure is a channel that reaches nobody.
@@ -57,9 +52,6 @@ func (b *book) look(hostname string, now time.Time) Standing {
 	}
 	for _, channel := range slices.Sorted(maps.Keys(b.Fails)) {
 		s.Failing = append(s.Failing, Failure{plain(channel), b.Fails[channel]})
-	}
-	if b.Runner.Known {
-		s.Version, s.JobsUntil = b.Runner.Version, b.Runner.Ends
 	}
 	return s
 }

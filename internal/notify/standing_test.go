@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
 	"github.com/SKaiNET-developers/benchctl/internal/notify"
 )
@@ -52,21 +50,6 @@ func TestWhatStands(t *testing.T) {
 	d.fail = nil
 	d.pass(time.Minute, report("pass", "cpufreq=unchanged", "hooks=unchanged"))
 	d.look()
-}
-
-func TestUntilWhenTheRunnerIsHandedJobs(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	ends := began.Add(240 * time.Hour)
-	d.opt.Runner = "2.336.0"
-	d.opt.Deprecation = func(context.Context, string) (actions.Deprecation, error) {
-		return actions.Deprecation{Runtime: ends}, nil
-	}
-	d.pass(0, report("pass", "cpufreq=unchanged"))
-	s, err := notify.Look(d, "bench7", d.now)
-	if err != nil || s.Version != "2.336.0" || !s.JobsUntil.Equal(ends) {
-		t.Errorf("got %+v, %v", s, err)
-	}
 }
 
 func TestABookThatCannotBeRead(t *testing.T) {

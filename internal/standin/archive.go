@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/SKaiNET-developers/benchctl/internal/standin/runner"
 )
 
 //go:embed all:tree
@@ -45,6 +47,8 @@ type ArchiveOptions struct {
 	Shape PackageShape
 	// NeedsICU has config.sh refuse a host without libicu, as the real one does.
 	NeedsICU bool
+	// Defect makes a version whose listener never takes a job; "" is a sound one.
+	Defect runner.Defect
 }
 
 // RunnerArchive makes the runner's package, actions-runner-linux-x64-VERSION.tar.gz
@@ -56,7 +60,7 @@ func RunnerArchive(o ArchiveOptions) (Asset, error) {
 		return Asset{}, fmt.Errorf("cannot make the runner's package: %w", err)
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, o.Version, o.Shape, o.NeedsICU, formOf(tree))
+	fmt.Fprintln(sum, o.Version, o.Shape, o.NeedsICU, o.Defect, formOf(tree))
 	sum.Write(binary)
 	dir := filepath.Join(o.Dir, hex.EncodeToString(sum.Sum(nil))[:16])
 	name := "actions-runner-linux-x64-" + o.Version + ".tar.gz"
@@ -185,6 +189,9 @@ func (p *packer) runner(o ArchiveOptions, binary []byte) {
 			"  \"libraries\": {\n    \"Runner.Listener/%s\": {\"type\": \"project\", \"serviceable\": false, \"sha512\": \"\"}\n  }\n}\n", o.Version))
 	if o.NeedsICU {
 		p.file("bin/needs-libicu", 0o644, nil)
+	}
+	if o.Defect != "" {
+		p.file(runner.DefectFile, 0o644, []byte(o.Defect))
 	}
 	const npm = "externals/node20/lib/node_modules/npm/"
 	p.file(npm+"bin/npm-cli.js", 0o755, []byte("// stand-in\n"))

@@ -49,8 +49,6 @@ type Notices struct {
 	Part
 	Open    []notify.Notice  `json:"open,omitempty"`
 	Failing []notify.Failure `json:"failing,omitempty"` // ways by which nobody is reached
-
-	standing notify.Standing
 }
 
 // agentUnit is the unit of the agent.
@@ -174,6 +172,6 @@ func (l *looker) notices(hostname string) Notices {
 	default:
 		n.Is = OK
 	}
-	n.Open, n.Failing, n.standing = standing.Notices, standing.Failing, standing
+	n.Open, n.Failing = standing.Notices, standing.Failing
 	return n
 }

@@ -30,7 +30,7 @@ func (s *Status) Compare(ctx context.Context, o Options) {
 	}
 	s.Differs = o.differs(outcomes)
 	s.Registration = o.registration(ctx, outcomes, s.Service)
-	s.Runner = o.runner(ctx, s.Notices.standing, s.Registration)
+	s.Runner = o.runner(ctx, s.Registration)
 	s.Token = o.token()
 	s.judge()
 }

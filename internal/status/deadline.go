@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/SKaiNET-developers/benchctl/internal/notify"
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 )
 
 // Runner is the version of the runner, and how long it works.
@@ -33,7 +33,7 @@ type Token struct {
 // soon is how long before a deadline somebody has to do something.
 const soon = 7 * day
 
-func (o *Options) runner(ctx context.Context, told notify.Standing, reg Registration) Runner {
+func (o *Options) runner(ctx context.Context, reg Registration) Runner {
 	r := Runner{}
 	r.Is = None
 	if o.Spec == nil {
@@ -47,21 +47,23 @@ func (o *Options) runner(ctx context.Context, told notify.Standing, reg Registra
 		return r
 	}
 	r.Is = OK
-	if told.Version == r.Installed {
-		r.JobsUntil = told.JobsUntil
-	}
+	support := deadline.Kept(o.Reader, r.Installed)
 	if o.GitHub != nil && reg.Is != Unknown {
 		// That there is no answer is said of the registration.
 		ctx, cancel := context.WithTimeout(ctx, o.Witness.Patience)
 		defer cancel()
 		if d, err := o.GitHub.Deprecation(ctx, r.Installed); err == nil {
-			r.JobsUntil, r.RegistersUntil = d.Runtime, d.Registration
+			support.Runtime, support.Registration = d.Runtime, d.Registration
 		}
 	}
+	r.JobsUntil, r.RegistersUntil = support.Runtime, support.Registration
 	next := "set a newer runner.version in the spec and apply it"
+	least, tooOld := o.Spec.Runner.URL.TooOld(r.Installed)
 	switch {
 	case ending(r.JobsUntil, o.Now):
 		r.wrong(fmt.Sprintf("GitHub hands it no jobs from %s on; %s", r.JobsUntil.UTC().Format(time.DateOnly), next))
+	case tooOld:
+		r.wrong(fmt.Sprintf("GitHub registers no runner older than %s, so that it could not be registered anew; %s", least, next))
 	case ending(r.RegistersUntil, o.Now):
 		r.wrong(fmt.Sprintf("GitHub does not register it any more from %s on; %s", r.RegistersUntil.UTC().Format(time.DateOnly), next))
 	}

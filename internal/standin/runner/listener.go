@@ -16,6 +16,10 @@ import (
 func listenerMain(root string, args []string) int {
 	loadEnv(root)
 	in := parseInputs(args)
+	if in.command == "run" && defect(root) == Mute {
+		await(context.Background())
+		return exitOK
+	}
 	t := newTrace(root, "Runner")
 	defer t.close()
 	if in.flags["version"] {
@@ -72,13 +76,16 @@ func listen(ctx context.Context, root string, in inputs, t *trace) int {
 		return exitTerminated
 	}
 	l := &listener{root: root, settings: settings, once: in.flags["once"], t: t}
+	if code, ends := l.early(ctx); ends {
+		return code
+	}
 	if code, ok := l.connect(ctx); !ok {
 		return code
 	}
 	t.count("SessionCreated")
 	t.say("Current runner version: '%s'", version(root))
 	t.say("%s: Listening for Jobs", stamp())
-	code := l.poll(ctx)
+	code := l.late(ctx, l.poll)
 	l.settle()
 	l.leave()
 	return code
