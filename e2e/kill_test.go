@@ -97,7 +97,7 @@ func (w *world) kept() lab.Tree {
 	maps.DeleteFunc(tree, func(path string, e lab.Entry) bool {
 		switch {
 		case path == "/var/lib/benchctl/originals.json", slices.Contains(notes, path): // the time of day
-		case path == "/var/lib/benchctl/runner.json", path == boxDir+"/.runner": // the registration's number
+		case path == "/var/lib/benchctl/registration.json", path == boxDir+"/.runner": // the registration's number
 		case strings.HasPrefix(path, boxDir+"/.credentials"): // a key
 		case strings.HasPrefix(path, boxDir+"/.benchctl"), strings.HasPrefix(path, "/var/lib/benchctl/tarball"): // inodes and dates
 		case strings.HasSuffix(path, "-") && strings.HasPrefix(path, "/etc/"): // backups of passwd and friends

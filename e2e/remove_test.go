@@ -110,13 +110,13 @@ func TestPurge(t *testing.T) {
 	if now := w.knobs(); now != knobs {
 		t.Errorf("the knobs are %s, want %s", now, knobs)
 	}
+	if again := w.operated(0, withToken, "remove", "--purge"); strings.Contains(again.Stdout, "->") {
+		t.Errorf("a second removal finds\n%s", again.Stdout)
+	}
 	if got := w.sh("ls -d /run/benchctl /var/log/benchctl 2>/dev/null || true; systemctl list-units --all --plain --no-legend 'benchctl*' 'actions.runner*'"); got != "" {
 		t.Errorf("there is still %s", got)
 	}
 	w.leftover(all.Left, atHome, "/etc/benchctl/runner.yaml")
-	if again := w.operated(0, withToken, "remove", "--purge"); strings.Contains(again.Stdout, "->") {
-		t.Errorf("a second removal finds\n%s", again.Stdout)
-	}
 }
 
 // knobs are the values of those that the spec sets.
@@ -154,6 +154,11 @@ func TestRemove(t *testing.T) {
 	w.benchctl(0, "pause", "calibrating")
 	w.benchctl(3, "remove", "--yes")
 	w.benchctl(0, "resume")
+	no := w.sh("echo n | GITHUB_TOKEN=" + apiToken + " script -qec 'benchctl remove --no-color' /dev/null || true")
+	if !strings.Contains(no, "This takes the host out of service for good. Go on? [y/N]") || !strings.Contains(no, "to remove") || !strings.Contains(no, "nothing was changed") {
+		t.Errorf("the question, or the answer to a no, is missing:\n%s", no)
+	}
+	w.inStep("a no")
 	id := w.hub.Enqueue(standin.Job{Sleep: 3 * time.Second})
 	w.waitJob(id, runs)
 	untouched := w.still()

@@ -445,6 +445,17 @@ func TestRemoveWhereNothingIsBenchctls(t *testing.T) {
 	}
 }
 
+// The spec of another runner is no leave to take this one down.
+func TestRemoveByAnothersSpec(t *testing.T) {
+	t.Parallel()
+	h := newRemoveHost(t)
+	other := *h.spec
+	other.InstallDir = "/srv/other"
+	if _, err := FindSetup(h, &other); err == nil || !strings.Contains(err.Error(), "cannot remove the runner in /srv/other: benchctl looks after another one on this host, box-bench in "+laneDir) {
+		t.Errorf("it says %v", err)
+	}
+}
+
 // What benchctl had moved out of its way goes back; what cannot is kept.
 func TestRemovePutsBackWhatWasMoved(t *testing.T) {
 	t.Parallel()

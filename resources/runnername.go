@@ -97,8 +97,8 @@ func Rival(r host.Reader, s *spec.Spec) error {
 		if u.keys["RunnerTemplate"] == "" || u.name == own || dir == unitText(s.InstallDir) {
 			continue
 		}
-		return fmt.Errorf("cannot look after a runner in %s: benchctl looks after another one on this host, %s in %s, and a benchmark host has one; use that one's spec, or end it with: systemctl disable --now %s && rm %s/%s",
-			s.InstallDir, u.keys["Runner"], dir, u.name, unitDir, u.name)
+		return fmt.Errorf("cannot look after a runner in %s: benchctl looks after another one on this host, %s in %s, and a benchmark host has one; use that one's spec, or take it down with it first: benchctl remove",
+			s.InstallDir, u.keys["Runner"], dir)
 	}
 	return nil
 }

@@ -46,6 +46,10 @@ func FindSetup(r host.Reader, s *spec.Spec) (*Setup, error) {
 		}
 	}
 	if s != nil {
+		if found.Dir != "" && found.Dir != s.InstallDir {
+			return nil, fmt.Errorf("cannot remove the runner in %s: benchctl looks after another one on this host, %s in %s; name that one's spec after -f, or a file that is not there to go by the host alone",
+				s.InstallDir, found.Name, found.Dir)
+		}
 		found.fromSpec(r, s)
 		return found, found.refuseForeign(r, s.InstallDir)
 	}

@@ -85,7 +85,7 @@ func remove(ctx context.Context, e *env, f *flags, a removeFlags) error {
 		fmt.Fprintln(e.stderr, "Nothing was touched.")
 		return exit(reconcile.ExitError)
 	case plan.ExitCode() == reconcile.ExitOK:
-		return r.show(e, f, plan)
+		return r.end(e, f, plan)
 	}
 	if err := r.confirm(e, f, a, plan); err != nil {
 		return err
@@ -190,10 +190,7 @@ func (r *removal) apply(ctx context.Context, e *env, f *flags, a removeFlags) er
 	letGo()
 	code := done.ExitCode()
 	if code == reconcile.ExitOK {
-		// The lock lies there, too. Whoever takes a new one finds nothing to do.
-		if err := e.machine.RemoveAll("/run/benchctl"); err != nil {
-			return err
-		}
+		return r.end(e, f, done)
 	}
 	if err := r.show(e, f, done); err != nil {
 		return err
@@ -202,6 +199,15 @@ func (r *removal) apply(ctx context.Context, e *env, f *flags, a removeFlags) er
 		fmt.Fprintln(e.stderr, "The host is not taken apart to the end: mend what failed and run benchctl remove again, which goes on from here.")
 	}
 	return exit(code)
+}
+
+// end removes the locks, this removal's own among them, once nothing is left to
+// be kept from others: whoever takes a new one finds nothing to do.
+func (r *removal) end(e *env, f *flags, report *reconcile.Report) error {
+	if err := e.machine.RemoveAll("/run/benchctl"); err != nil {
+		return err
+	}
+	return r.show(e, f, report)
 }
 
 // keepJobsAway is law 5: for each change anew, or with --wait from the end of
