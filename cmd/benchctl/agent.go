@@ -16,6 +16,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/agent"
 	"github.com/SKaiNET-developers/benchctl/internal/history"
+	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
 	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/internal/pause"
@@ -105,7 +106,8 @@ func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
 		},
 		Paused:   func() error { return paused(e) },
 		Defer:    func(s *spec.Spec, why error, job bool) time.Time { return putOff(e, s, why, job) },
-		Deferred: func(began time.Time) bool { return wasPutOff(e, began) },
+		Free:     func(ctx context.Context) error { return agent.Free(ctx, linux.LockFile, e.machine.Unlocked) },
+		Applied:  func(began time.Time) agent.Seen { return applied(e, began) },
 		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(localFiles(files), changed) },
 		Notify:   func(state string) { _, _ = daemon.SdNotify(false, state) },
 		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv)).Stale,
@@ -136,14 +138,16 @@ func putOff(e *env, s *spec.Spec, why error, job bool) time.Time {
 	return book.DeferredSince
 }
 
-// wasPutOff reports whether the apply that began at a time, at the earliest,
-// changed nothing, because a job came first, or another benchctl, or a pause.
-// One that left no note stood back from another benchctl, unless there is no
-// room for notes.
-func wasPutOff(e *env, began time.Time) bool {
+// applied is what the apply that began at a time, at the earliest, came to. One
+// that left no note stood back from another benchctl, unless there is no room for
+// notes.
+func applied(e *env, began time.Time) (came agent.Seen) {
 	last := history.Load(e.machine).LastPass
-	if last == nil || last.Verb != "apply" || last.At.Before(began) {
-		return e.machine.Unlocked() != nil
+	switch {
+	case last != nil && last.Verb == "apply" && !last.At.Before(began):
+		return agent.Seen{Code: last.Exit, Summary: last.Summary}
+	case e.machine.Unlocked() != nil:
+		came.Code = reconcile.ExitDeferred
 	}
-	return last.Exit == reconcile.ExitDeferred
+	return came
 }

@@ -56,8 +56,11 @@ type Agent struct {
 	// Defer keeps that a pass was put off, and returns since when jobs put
 	// passes off; the zero time when they do not.
 	Defer func(s *spec.Spec, why error, job bool) (since time.Time)
-	// Deferred reports whether the correction that began at a time was put off.
-	Deferred func(began time.Time) bool
+	// Free waits until no other benchctl is at work on the host.
+	Free func(context.Context) error
+	// Applied is what the correction that began at a time came to; the zero value
+	// where that is not known.
+	Applied func(began time.Time) Seen
 	// Watch calls changed whenever a file of the spec was written.
 	Watch func(changed func()) (*Watcher, error)
 	// Notify tells systemd of a state, as in sd_notify(3).
@@ -77,8 +80,9 @@ type Agent struct {
 	watch *Watcher
 	stop  context.CancelFunc
 
-	waiting atomic.Bool    // for the end of a job
-	waits   sync.WaitGroup // for who waits
+	forJob   atomic.Bool    // somebody waits for the end of a job
+	forOther atomic.Bool    // and for another benchctl
+	waits    sync.WaitGroup // for who waits
 }
 
 // Run keeps the host in step until the context ends or another process is to

@@ -56,9 +56,10 @@ type rig struct {
 	paused   error
 	since    time.Time // of the deferral
 	putOff   []string
-	late     bool // the last apply was put off
+	came     Seen // of the last apply
 	stale    string
-	unable   error // the new one cannot read the spec
+	unable   error         // the new one cannot read the spec
+	freed    chan struct{} // gets one when another benchctl is gone
 }
 
 func newRig(t *testing.T, text string) *rig {
@@ -67,14 +68,15 @@ func newRig(t *testing.T, text string) *rig {
 		reload: make(chan os.Signal, 1), slept: make(chan []string, 100), ended: make(chan error, 1),
 		now: time.Date(2026, 11, 23, 10, 7, 0, 0, time.UTC), ring: make(chan struct{}, 1),
 		seen:  Seen{Summary: map[reconcile.Status]int{reconcile.Unchanged: 11}},
-		apply: func() error { return nil },
+		apply: func() error { return nil }, freed: make(chan struct{}),
 	}
 	r.m.WriteFile(specFile, text)
 	r.Agent = &Agent{
 		Files: []string{specFile}, Source: &source.Reader{Open: r.m.Open, Copies: r.m, Offline: true}, Host: r.m, Log: journal.New(r), Clock: r,
 		Jobs: func(*spec.Spec) Jobs { return r }, Fetch: r.fetch, Look: r.look, Correct: r.correct,
 		Paused: func() error { r.mu.Lock(); defer r.mu.Unlock(); return r.paused },
-		Defer:  r.put, Deferred: func(time.Time) bool { return r.late }, Notify: r.notify,
+		Defer:  r.put, Applied: func(time.Time) Seen { return r.came }, Notify: r.notify,
+		Free:     r.untilFreed,
 		Watch:    func(changed func()) (*Watcher, error) { return Watch([]string{r.m.Path(specFile)}, changed) },
 		Stale:    func() string { r.mu.Lock(); defer r.mu.Unlock(); return r.stale },
 		Validate: func(context.Context) error { return r.unable },
@@ -187,6 +189,15 @@ func (r *rig) look(context.Context) (Seen, error) {
 	return r.seen, r.lookErr
 }
 
+func (r *rig) untilFreed(ctx context.Context) error {
+	select {
+	case <-r.freed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (r *rig) correct(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -261,7 +272,7 @@ func TestCorrection(t *testing.T) {
 		seen     Seen
 		lookErr  error
 		applyErr error
-		late     bool // the apply is put off
+		came     Seen // of the apply
 		corrects int
 		status   string
 		says     string
@@ -273,12 +284,16 @@ func TestCorrection(t *testing.T) {
 		"a look that fails":       {lookErr: errors.New("cannot look at the host"), status: "the last pass failed", says: "cannot look"},
 		"a correction that fails": {seen: Seen{Code: 2, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "correcting failed: see journalctl -u benchctl-apply", says: "ended as failed; see: journalctl"},
 		"one that takes too long": {seen: Seen{Code: 2, Summary: pending}, applyErr: context.DeadlineExceeded, corrects: 1, status: "benchctl-apply.service is still at work", says: "for 2h0m0s"},
-		"one that is put off":     {seen: Seen{Code: 2, Summary: pending}, late: true, corrects: 1, status: "deferred", says: "was put off"},
+		"one that is put off":     {seen: Seen{Code: 2, Summary: pending}, came: Seen{Code: 3}, corrects: 1, status: "deferred", says: "was put off"},
+		"one that leaves something unknown": {seen: Seen{Code: 1, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "corrected, but needs somebody",
+			came: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Changed: 2, reconcile.Unknown: 1}}, says: "corrected, but not all is well"},
+		"one that corrects half of it": {seen: Seen{Code: 2, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "correcting failed",
+			came: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Changed: 1, reconcile.Failed: 1}}, says: "ended as failed; see: journalctl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, goodSpec)
-			r.seen, r.lookErr, r.late, r.apply = tt.seen, tt.lookErr, tt.late, func() error { return tt.applyErr }
+			r.seen, r.lookErr, r.came, r.apply = tt.seen, tt.lookErr, tt.came, func() error { return tt.applyErr }
 			told := r.begin()
 			r.did(1, tt.corrects)
 			if last := told[len(told)-1]; !strings.HasPrefix(last, "STATUS="+tt.status) || told[len(told)-2] != "WATCHDOG_USEC=0" {
@@ -305,7 +320,7 @@ func TestAPassDuringAJob(t *testing.T) {
 	end()
 	r.wants("after the job", r.asleep(), []string{"WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 11:00:00"})
 	r.did(1, 0)
-	if r.Agent.waiting.Load() || r.waited != 1 || !slices.Equal(r.putOff, []string{"a job is running", "a job is running"}) {
+	if r.Agent.forJob.Load() || r.waited != 1 || !slices.Equal(r.putOff, []string{"a job is running", "a job is running"}) {
 		t.Errorf("waited %d times, put off %q", r.waited, r.putOff)
 	}
 	// The next one is waited for anew.
@@ -316,6 +331,25 @@ func TestAPassDuringAJob(t *testing.T) {
 	r.did(2, 0)
 }
 
+// An apply that somebody types puts a pass off, and its end brings the pass on.
+func TestAPassDuringAnApply(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.seen = Seen{Code: reconcile.ExitDeferred, Summary: map[reconcile.Status]int{reconcile.Deferred: 11}}
+	r.begin()
+	told := r.tick()
+	if last := told[len(told)-1]; !strings.HasPrefix(last, "STATUS=deferred by another benchctl") {
+		t.Errorf("systemd was told %q", told)
+	}
+	r.did(2, 0)
+	r.do(func() { r.seen = Seen{Summary: map[reconcile.Status]int{reconcile.Unchanged: 11}} })
+	r.freed <- struct{}{}
+	if told := r.asleep(); !strings.HasPrefix(told[len(told)-1], "STATUS=in step") {
+		t.Errorf("systemd was told %q", told)
+	}
+	r.did(3, 0)
+}
+
 // A job that begins between the look and the apply puts it off once more.
 func TestAJobThatComesInBetween(t *testing.T) {
 	t.Parallel()
@@ -323,7 +357,7 @@ func TestAJobThatComesInBetween(t *testing.T) {
 	r.seen = Seen{Code: 2, Summary: map[reconcile.Status]int{reconcile.Pending: 1}}
 	var end func()
 	r.apply = func() error {
-		r.late = true
+		r.came = Seen{Code: reconcile.ExitDeferred}
 		r.mu.Unlock()
 		end = r.job()
 		r.mu.Lock()
@@ -331,7 +365,7 @@ func TestAJobThatComesInBetween(t *testing.T) {
 	}
 	r.begin()
 	r.did(1, 1)
-	r.do(func() { r.late, r.apply = false, func() error { return nil } })
+	r.do(func() { r.came, r.apply = Seen{}, func() error { return nil } })
 	end()
 	if told := r.asleep(); !strings.HasPrefix(told[len(told)-1], "STATUS=in step since") {
 		t.Errorf("systemd was told %q", told)

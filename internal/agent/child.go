@@ -21,6 +21,11 @@ type Seen struct {
 	Summary map[reconcile.Status]int `json:"summary"`
 }
 
+// corrected reports whether all that was to be changed was.
+func (s Seen) corrected() bool {
+	return s.Summary[reconcile.Changed] > 0 && s.Summary[reconcile.Failed]+s.Summary[reconcile.Skipped]+s.Summary[reconcile.Deferred] == 0
+}
+
 // maxReport bounds what is read of a child's report, in bytes.
 const maxReport = 4 << 20
 

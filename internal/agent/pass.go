@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/journal"
@@ -64,21 +65,27 @@ func (a *Agent) busy(ctx context.Context, jobs Jobs, why error) {
 	}
 	since := a.Defer(a.good, why, true)
 	a.become("deferred", journal.Info, "deferred: %v", why)
-	a.await(ctx, jobs)
+	a.awaitJob(ctx, jobs)
 	if s := a.good.Schedule; s != nil && !since.IsZero() && a.Clock.Now().Sub(since) >= s.MaxDefer {
 		a.Log.Say(journal.Notice, nil, "jobs have put passes off since %s; the runner is held when this job ends", since.Local().Format(time.DateTime))
 		a.correct(ctx, jobs)
 	}
 }
 
-// await has the end of the job wake the loop.
-func (a *Agent) await(ctx context.Context, jobs Jobs) {
-	if !a.waiting.CompareAndSwap(false, true) {
+// awaitJob has the end of the job wake the loop.
+func (a *Agent) awaitJob(ctx context.Context, jobs Jobs) {
+	a.await(&a.forJob, func() error { return jobs.Wait(ctx, func(string) {}) })
+}
+
+// await has the end of something wake the loop, unless somebody waits for it
+// already.
+func (a *Agent) await(waits *atomic.Bool, until func() error) {
+	if !waits.CompareAndSwap(false, true) {
 		return
 	}
 	a.waits.Go(func() {
-		err := jobs.Wait(ctx, func(string) {})
-		a.waiting.Store(false)
+		err := until()
+		waits.Store(false)
 		if err == nil {
 			a.wake()
 		}
@@ -99,6 +106,7 @@ func (a *Agent) look(ctx context.Context, jobs Jobs) {
 		a.become("the last pass failed", journal.Error, "%v", err)
 	case seen.Code == reconcile.ExitDeferred:
 		a.state = "deferred by another benchctl or a pause" // the child said which
+		a.await(&a.forOther, func() error { return a.Free(ctx) })
 	case seen.Summary[reconcile.Pending] > 0:
 		a.Log.Say(journal.Notice, nil, "%d to change: starting %s", seen.Summary[reconcile.Pending], ApplyUnit)
 		a.correct(ctx, jobs)
@@ -117,16 +125,19 @@ func (a *Agent) correct(ctx context.Context, jobs Jobs) {
 	defer cancel()
 	began := a.Clock.Now()
 	err := a.Correct(bound)
+	came := a.Applied(began)
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, context.DeadlineExceeded):
 		a.become(ApplyUnit+" is still at work", journal.Warning, "%s has been at work for %s; the next pass waits for it again", ApplyUnit, mostApply)
+	case came.corrected() && came.Code != reconcile.ExitOK:
+		a.become("corrected, but needs somebody: see benchctl diff", journal.Warning, "corrected, but not all is well: see benchctl diff")
 	case err != nil:
 		a.become("correcting failed: see journalctl -u "+ApplyUnit, journal.Error, "%v; see: journalctl -u %s", err, ApplyUnit)
-	case a.Deferred(began):
+	case came.Code == reconcile.ExitDeferred:
 		a.become("deferred", journal.Info, "deferred: %s was put off; see journalctl -u %[1]s", ApplyUnit)
 		if jobs.Idle(ctx) != nil {
-			a.await(ctx, jobs)
+			a.awaitJob(ctx, jobs)
 		}
 	default:
 		a.become("in step since the last correction", journal.Info, "corrected")

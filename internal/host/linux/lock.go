@@ -16,6 +16,9 @@ import (
 // ErrLocked says that another benchctl is changing this host.
 var ErrLocked = errors.New("another benchctl is at work on this host")
 
+// LockFile is what [Machine.Lock] locks.
+const LockFile = runDir + "/lock"
+
 // Lock makes this process the one writer of the host (flock(2)), or says who
 // is. The lock ends with the process, however that ends.
 func (m *Machine) Lock(_ context.Context, verb string) (release func(), err error) {

@@ -3,7 +3,6 @@ package linux
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +12,7 @@ import (
 // the host. It asks the kernel (proc_locks(5)) rather than the lock: who tries
 // to take that, if only for a moment, may turn an apply away.
 func (m *Machine) Unlocked() error {
-	path := m.at(filepath.Join(runDir, "lock"))
+	path := m.at(LockFile)
 	var stat unix.Stat_t
 	if err := unix.Lstat(path, &stat); err != nil {
 		return nil // nobody has ever locked the host since it booted
