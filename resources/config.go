@@ -53,6 +53,7 @@ type Config struct {
 	// a running service is not stopped for nothing.
 	Applying   bool
 	Unattended bool // register anew only what is gone (law 12)
+	Sparing    bool // ask GitHub no more than a pass has to
 
 	online *bool // see Online
 }

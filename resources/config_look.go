@@ -126,7 +126,7 @@ func (c *Config) lookForID(ctx context.Context, v *view) {
 // of today, unless by these something would differ.
 func (c *Config) lookForGroup(ctx context.Context, v *view) {
 	age := time.Duration(0)
-	if c.Unattended {
+	if c.Sparing {
 		age = groupsAge
 	}
 	c.askForGroup(ctx, v, age)

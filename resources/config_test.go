@@ -411,7 +411,7 @@ func TestConfigTakesOldGroupsForWhatIsInStep(t *testing.T) {
 	b := inStep(t)
 	b.organize()
 	b.configured(7, "box-bench", b.URL.Text, `"disableUpdate":true`)
-	b.gh.runners[0].GroupID, b.Group, b.Unattended = 2, "bench", true
+	b.gh.runners[0].GroupID, b.Group, b.Sparing = 2, "bench", true
 	for name, tt := range map[string]struct {
 		stale []actions.Group
 		want  []string
@@ -428,7 +428,7 @@ func TestConfigTakesOldGroupsForWhatIsInStep(t *testing.T) {
 			t.Errorf("%s: asked %q, want %q", name, asked, tt.want)
 		}
 	}
-	b.Unattended, b.gh.calls = false, nil
+	b.Sparing, b.gh.calls = false, nil
 	if b.diff(t); slices.Contains(b.gh.calls, "old groups") {
 		t.Errorf("a person was given old groups: %q", b.gh.calls)
 	}
