@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -138,9 +139,10 @@ func TestAWebhookThatHangs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes the whole limit")
 	}
-	asked, end := 0, make(chan struct{})
+	var asked atomic.Int32
+	end := make(chan struct{})
 	d := byWebhook(t, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		select {
 		case <-end:
 		case <-r.Context().Done():
@@ -153,8 +155,8 @@ func TestAWebhookThatHangs(t *testing.T) {
 	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "cannot tell the webhook at 127.0.0.1: it took longer than 15s; check the network, and https_proxy if there is one; it is tried again with the next pass") {
 		t.Errorf("problems: %v", problems)
 	}
-	if asked != 1 || issues.issue.Number != 1 {
-		t.Errorf("it was asked %d times; the issue: %+v", asked, issues.issue)
+	if asked.Load() != 1 || issues.issue.Number != 1 {
+		t.Errorf("it was asked %d times; the issue: %+v", asked.Load(), issues.issue)
 	}
 }
 
