@@ -1,7 +1,10 @@
 package resources
 
 import (
+	"cmp"
+	"context"
 	"slices"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -18,7 +21,11 @@ type Options struct {
 	Token    actions.Secret      // a pasted registration token, or ""
 	Getenv   func(string) string // asked for proxies alone
 	Self     string              // the running benchctl's own file
-	Sources  []string            // what an agent reads the spec from; nil: a copy of it on the host
+	// Stop ends the runner's service by law 5, also one whose Listener never
+	// said a word. It is needed where a new version does not listen.
+	Stop     func(context.Context) error
+	Patience time.Duration // how long a started runner may take to listen; 0: five minutes
+	Sources  []string      // what an agent reads the spec from; nil: a copy of it on the host
 
 	Offline       bool // never talk to GitHub
 	Attended      bool // a person is waiting: `latest` may be resolved
@@ -41,6 +48,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	config.GitHub, config.Token, config.Offline = o.GitHub, o.Token, o.Offline
 	config.TakeOver, config.Applying, config.Unattended, config.Sparing = o.TakeOver, o.Applying, !o.Attended, o.Unattended
 
+	runner := tarballOf(s, o)
 	own := program{self: o.Self}
 	l := launch{spec: s, binary: own.path()}
 	var all []reconcile.Resource
@@ -50,10 +58,12 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, user{s}, Packages{apt})
 	all = append(all, jdkOf(s, apt)...)
 	all = append(all, ptsOf(s, apt)...)
-	all = append(all, tarballOf(s, o), config, env{l})
+	all = append(all, runner, config, env{l})
 	all = append(all, knobsOf(s)...)
 	all = append(all, cleanupOf(s)...)
-	all = append(all, own, hooks{l}, service{launch: l, patience: startPatience})
+	all = append(all, own, hooks{l}, service{
+		launch: l, patience: cmp.Or(o.Patience, startPatience), steady: steady, runner: runner, stop: o.Stop, unattended: o.Unattended,
+	})
 	if s.Schedule != nil {
 		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,11 @@ const fewLines = 64
 // started with the revision on disk, on the CPUs of the spec. Everything here
 // is mended by starting anew, hence Restart.
 func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revision string) ([]reconcile.Change, error) {
+	if s.unattended && young(u) {
+		if _, ok, err := listening(ctx, r, u); err != nil || !ok {
+			return nil, reconcile.Tolerate(fmt.Errorf("%w: %s is being started and does not listen yet; the next pass looks again", reconcile.ErrUnknown, u.Name))
+		}
+	}
 	if u.ActiveState != "active" {
 		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
 		if said := spoke(ctx, r, u, 1); len(said) > 0 {
@@ -58,14 +64,19 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 		}
 	}
 	said, ok, err := listening(ctx, r, u)
-	switch since := time.Since(u.ActiveSince); {
-	case err != nil || ok:
-	case since >= 0 && since < s.patience:
-		err = fmt.Errorf("%w: the runner was started %s ago and does not listen yet; look again in a while", reconcile.ErrUnknown, since.Round(time.Second))
-	default:
+	if err == nil && !ok {
 		differs("state", said, "listening")
 	}
 	return changes, err
+}
+
+// young reports whether a service is on its way up, as after a reboot: its knobs
+// are being set, or its Listener has still to reach GitHub.
+func young(u host.Unit) bool {
+	if u.ActiveState == "activating" {
+		return u.SubState != "auto-restart" // one that keeps ending is not on its way
+	}
+	return u.ActiveState == "active" && time.Since(u.ActiveSince) < startPatience
 }
 
 // runningPath is the PATH that the Listener gives to jobs, and the one that it
@@ -85,6 +96,10 @@ func (s service) runningPath(r host.Reader, mainPID int) (have, want string, err
 	return want, want, nil
 }
 
+// begins recognises the line with which runsvc.sh starts a Listener: a journal
+// that has it holds all that the Listener said since.
+func begins(line string) bool { return strings.HasPrefix(line, ".path=") }
+
 // listening reports whether the Listener takes jobs, and what it said of itself.
 // Where the journal no longer reaches back to that, a live Listener with an
 // established connection is taken for one that listens. One that does not get
@@ -102,7 +117,7 @@ func listening(ctx context.Context, r host.Reader, u host.Unit) (said string, ok
 			return plain(lines[i]), true, nil
 		}
 	}
-	if connected(r, u.MainPID) {
+	if !slices.ContainsFunc(lines, begins) && connected(r, u.MainPID) {
 		return "connected", true, nil
 	}
 	if err != nil {

@@ -34,6 +34,9 @@ func laneSystemd(m *hosttest.Machine, lines ...string) {
 		u := m.Units[unit]
 		u.MainPID, u.InvocationID = lanePID, laneInvocation
 		if unit == agentUnit {
+			socket := m.Units[relaySocket]
+			socket.ActiveState = "active" // the agent wants it
+			m.Units[relaySocket] = socket
 			u.MainPID, u.InvocationID = agentPID, strings.Repeat("a", 32)
 			link(m, installedBinary, fmt.Sprintf("/proc/%d/exe", agentPID))
 		}
@@ -183,31 +186,62 @@ func TestServiceDrift(t *testing.T) {
 	}
 }
 
-// A runner that does not get through, or that has only just been started, is not
-// started anew.
-func TestARunnerThatIsNotThereYetIsLeftAlone(t *testing.T) {
+// A runner that does not get through to GitHub is not started anew for it.
+func TestARunnerThatTriesAgainIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	const lost = "2026-11-23 13:00:00Z: Runner connect error: no route. Retrying until reconnected."
-	for name, c := range map[string]struct {
-		said  []string
-		since time.Duration
-		want  string
-	}{
-		"it cannot reach GitHub":     {[]string{"2026-11-23 12:00:00Z: Listening for Jobs", lost}, time.Hour, "goes on trying; it said: " + lost},
-		"a job pretends that it can": {[]string{lost, "Listening for Jobs", "Job: 2026-11-23 13:00:00Z: Listening for Jobs"}, time.Hour, "goes on trying; it said: " + lost},
-		"it was started just now":    {[]string{"Started running service"}, 3 * time.Second, "the runner was started 3s ago and does not listen yet"},
+	for name, said := range map[string][]string{
+		"it cannot reach GitHub":     {"2026-11-23 12:00:00Z: Listening for Jobs", lost},
+		"a job pretends that it can": {lost, "Listening for Jobs", "Job: 2026-11-23 13:00:00Z: Listening for Jobs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, s := newLaneService(t)
-			s.patience = time.Minute
-			m.Journals[laneInvocation] = c.said
-			u := m.Units[laneUnit]
-			u.ActiveSince = time.Now().Add(-c.since)
-			m.Units[laneUnit] = u
+			m.Journals[laneInvocation] = said
 			changes, err := s.Diff(t.Context(), m)
-			if len(changes) != 0 || !errors.Is(err, reconcile.ErrUnknown) || reconcile.IsTolerated(err) || !strings.Contains(err.Error(), c.want) {
+			if len(changes) != 0 || !errors.Is(err, reconcile.ErrUnknown) || reconcile.IsTolerated(err) || !strings.Contains(err.Error(), "goes on trying; it said: "+lost) {
 				t.Errorf("changes %+v, error %v", changes, err)
+			}
+		})
+	}
+}
+
+// Right after a reboot a Listener has still to reach GitHub: a pass leaves it its
+// time, and a person is shown what is.
+func TestPassLeavesAStartingServiceItsTime(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state, sub string
+		age        time.Duration
+		young      bool
+	}{
+		"knobs are being set":  {"activating", "start-pre", 0, true},
+		"just started":         {"active", "running", time.Minute, true},
+		"started long ago":     {"active", "running", time.Hour, false},
+		"between two attempts": {"activating", "auto-restart", 0, false},
+		"stopped":              {"inactive", "dead", time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, s := newLaneService(t)
+			u := m.Units[laneUnit]
+			u.ActiveState, u.SubState, u.ActiveSince = c.state, c.sub, time.Now().Add(-c.age)
+			m.Units[laneUnit] = u
+			m.Journals[laneInvocation] = nil
+			if changes := diffOf(t, m, s); len(changes) != 1 || changes[0].Want != "listening" {
+				t.Errorf("a person is shown %+v", changes)
+			}
+			s.unattended = true
+			changes, err := s.Diff(t.Context(), m)
+			if c.young != (len(changes) == 0 && errors.Is(err, reconcile.ErrUnknown) && reconcile.IsTolerated(err)) {
+				t.Errorf("a pass finds %+v, %v", changes, err)
+			}
+			m.Journals[laneInvocation] = []string{listensNow}
+			if c.state != "active" {
+				return
+			}
+			if changes, err := s.Diff(t.Context(), m); len(changes) > 0 || err != nil {
+				t.Errorf("one that listens: %+v, %v", changes, err)
 			}
 		})
 	}
