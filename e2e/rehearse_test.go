@@ -232,15 +232,17 @@ func TestRehearse(t *testing.T) {
 		"# What differs on this machine", "11 to change", "# Make it so", "service: starting actions.runner.", "agent: starting benchctl.service", "11 changed",
 		"# Now nothing differs", "13 in step", "13 in step", "# While a job runs", "Deferred: a job is running", "The job ended: Succeeded.",
 		"# Drift: Somebody loosens", "NoNewPrivileges  no -> yes", "13 in step", "# Drift: A power daemon", "policy0  powersave -> performance", "13 in step",
-		"# Drift: A script empties", ".path  /usr/bin -> ", "13 in step", "Everything went as it should.", "The copy is gone",
+		"# Drift: A script empties", ".path  /usr/bin -> ", "13 in step",
+		"# The agent mends", "hooks changed: /usr/local/lib/benchctl/job-completed.sh: absent -> present, drifted since ", "13 in step",
+		"Everything went as it should.", "The copy is gone",
 	} {
 		var found bool
 		if _, rest, found = strings.Cut(rest, want); !found {
 			t.Errorf("%q is not there, or not in its place", want)
 		}
 	}
-	if n := len(regexp.MustCompile(`(?m)^\([0-9.]+ s\)$`).FindAllString(out, -1)); n != 14 {
-		t.Errorf("%d times it said how long something took, want 14", n)
+	if n := len(regexp.MustCompile(`(?m)^\([0-9.]+ s\)$`).FindAllString(out, -1)); n != 16 {
+		t.Errorf("%d times it said how long something took, want 16", n)
 	}
 	for name, want := range map[string]string{
 		"token": "0", "runner": "bin run.sh", "anywhere": runner + "/run.sh", "hashes": "0",

@@ -31,6 +31,9 @@ func (s *stage) play(ctx context.Context) error {
 	for _, d := range s.drifts() {
 		acts = append(acts, func(ctx context.Context) error { return s.actDrift(ctx, d) })
 	}
+	if s.Spec.Schedule != nil {
+		acts = append(acts, s.actAgent)
+	}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
@@ -121,6 +124,23 @@ func (s *stage) actDrift(ctx context.Context, d drift) error {
 	}
 	s.say("$ benchctl diff; benchctl apply; benchctl diff")
 	return errors.Join(s.want(ctx, 2, "diff", "--quiet"), s.want(ctx, 0, "apply", "--quiet"), s.want(ctx, 0, "diff", "--quiet"))
+}
+
+// actAgent leaves a drift to the agent.
+func (s *stage) actAgent(ctx context.Context) error {
+	const hook = "/usr/local/lib/benchctl/job-completed.sh"
+	s.say("\n# The agent mends what drifts, by its schedule or when it is told to look\n$ rm %s; systemctl reload benchctl; journalctl -u benchctl-apply", hook)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	begun := time.Now()
+	r, err := s.Run(ctx, "sh", "-c", `rm $0 && systemctl reload benchctl
+until test -e $0 && test $(systemctl show -P ActiveState benchctl-apply.service) = inactive; do sleep 0.1; done`, hook)
+	if err != nil || r.Status != 0 {
+		return fmt.Errorf("the agent did not mend %s: %w", hook, errors.Join(err, r.Err()))
+	}
+	r, err = s.Run(ctx, "sh", "-c", `journalctl --sync; journalctl -q -o cat _SYSTEMD_UNIT=benchctl-apply.service | grep "changed: $0"`, hook)
+	s.say("%s\n%s\n$ benchctl diff", strings.TrimSpace(r.Stdout), took(begun))
+	return errors.Join(err, r.Err(), s.want(ctx, 0, "diff", "--quiet"))
 }
 
 // want runs benchctl in the copy, shows what it says as it says it, and wants
