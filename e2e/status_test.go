@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 	"github.com/SKaiNET-developers/benchctl/internal/status"
@@ -149,6 +150,7 @@ func (w *world) statusInStep() {
 	jobs, token := time.Now().Add(20*24*time.Hour).UTC().Truncate(time.Second), time.Now().Add(40*24*time.Hour).UTC().Truncate(time.Second)
 	w.hub.Deprecate(standin.Deprecation{Version: runnerPin, Runtime: jobs, Registration: jobs.AddDate(0, 1, 0)})
 	w.hub.EndToken(apiToken, token)
+	w.look("rm -f " + deadline.File) // what a pass was told before
 	w.hub.ForgetRequests()
 	var s *status.Status
 	w.untouched(func() { s = w.status(0) })

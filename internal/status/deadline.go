@@ -52,9 +52,7 @@ func (o *Options) runner(ctx context.Context, reg Registration) Runner {
 		// That there is no answer is said of the registration.
 		ctx, cancel := context.WithTimeout(ctx, o.Witness.Patience)
 		defer cancel()
-		if d, err := o.GitHub.Deprecation(ctx, r.Installed); err == nil {
-			support.Runtime, support.Registration = d.Runtime, d.Registration
-		}
+		support = support.Renewed(ctx, o.Now, o.GitHub.Deprecation)
 	}
 	r.JobsUntil, r.RegistersUntil = support.Runtime, support.Registration
 	next := "set a newer runner.version in the spec and apply it"

@@ -15,6 +15,7 @@ const (
 	reconnected = "Runner reconnected"
 	running     = "Running job: "
 	completed   = "Job "
+	lost        = "Runner connect error: "
 )
 
 var (
@@ -33,7 +34,7 @@ func heard(text string) (what, rest string) {
 	if m == nil {
 		return "", ""
 	}
-	for _, what := range []string{listening, reconnected, running} {
+	for _, what := range []string{listening, reconnected, running, lost} {
 		if rest, ok := strings.CutPrefix(m[1], what); ok {
 			return what, rest
 		}

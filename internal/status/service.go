@@ -70,6 +70,8 @@ func (l *looker) listens(ctx context.Context, s *Service, u host.Unit) {
 	s.Said = tidy(said, longSentence)
 	switch {
 	case ok:
+	case err != nil && l.isLost(u):
+		s.wrong(reason(err))
 	case !l.Root:
 		s.Is, s.Error = Unknown, "whether it listens is in the journal, which takes root to read, or the group systemd-journal"
 	case err != nil:
@@ -77,6 +79,18 @@ func (l *looker) listens(ctx context.Context, s *Service, u host.Unit) {
 	default:
 		s.wrong(s.Said)
 	}
+}
+
+// isLost reports whether the last that a Listener said is that it does not get
+// through to GitHub.
+func (l *looker) isLost(u host.Unit) bool {
+	last := ""
+	for _, m := range l.today {
+		if what, _ := heard(m.Text); what != "" && m.Invocation == u.InvocationID {
+			last = what
+		}
+	}
+	return last == lost
 }
 
 // hear looks up in the journal when this invocation connected, and how often it

@@ -201,9 +201,12 @@ func TestWhatIsNotAsItShouldBe(t *testing.T) {
 		"no unit":            {func(d *desk) { delete(d.Units, unit) }, "service", 2, "there is no unit " + unit},
 		"a unit that failed": {func(d *desk) { d.unit(unit, func(u *host.Unit) { u.ActiveState = "failed" }) }, "service", 2, "takes no job; see journalctl -u " + unit},
 		"a lost connection": {func(d *desk) {
-			d.Journals[invocation] = append(d.Journals[invocation], "2026-11-23 16:30:00Z: Runner connect error: no route.")
+			const word = "2026-11-23 16:30:00Z: Runner connect error: no route."
+			d.Journals[invocation] = append(d.Journals[invocation], word)
+			d.says(now.Add(-10*time.Minute), word)
 		}, "service", 2, "Runner connect error: no route."},
-		"offline at GitHub": {func(d *desk) { d.hub.runner.Status = "offline" }, "registration", 2, "GitHub calls the runner offline, though its service listens"},
+		"a journal that says nothing": {func(d *desk) { d.Journals, d.Said = nil, nil }, "service", 2, "active, but not listening"},
+		"offline at GitHub":           {func(d *desk) { d.hub.runner.Status = "offline" }, "registration", 2, "GitHub calls the runner offline, though its service listens"},
 		"down and offline": {func(d *desk) {
 			d.hub.runner.Status = "offline"
 			d.unit(unit, func(u *host.Unit) { u.ActiveState = "inactive" })
