@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -119,11 +121,36 @@ func (c *cell) kill() error {
 	}
 	for {
 		events, err := os.ReadFile(filepath.Join(c.cgroups[0], "cgroup.events"))
-		if err != nil || bytes.Contains(events, []byte("populated 0")) {
+		if err != nil {
 			return err
+		}
+		if bytes.Contains(events, []byte("populated 0")) {
+			return c.renew()
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// renew makes the cgroups anew. Linux counts since 2025 how often one was killed,
+// and ends each process that is begun in another one with another count
+// (CLONE_INTO_CGROUP), as newer versions of systemd begin all services.
+func (c *cell) renew() error {
+	for _, root := range c.cgroups {
+		var dirs []string
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, path)
+			}
+			return err
+		})
+		for _, dir := range slices.Backward(dirs) {
+			err = errors.Join(err, syscall.Rmdir(dir))
+		}
+		if err = errors.Join(err, os.Mkdir(root, 0o755)); err != nil {
+			return fmt.Errorf("cannot make %s anew: %w", root, err)
+		}
+	}
+	return nil
 }
 
 // close ends the cell: processes, cgroup and mounts.

@@ -111,7 +111,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 func TestKilledMachineStartsAgain(t *testing.T) {
 	t.Parallel()
-	m := boot(t, lab.Debian12, lab.Options{})
+	m := boot(t, lab.Debian13, lab.Options{})
 	must(t, m, "echo kept >/var/lib/kept; sync")
 	if err := m.Kill(); err != nil {
 		t.Fatal(err)
