@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestAgentOnEveryRelease(t *testing.T) {
 				full = strings.Replace(full, "service: {needs: [perf]}\n", "", 1)
 			}
 			w.put(tokenFile, apiToken+"\n", 0o600)
-			w.spec(full + scheduled)
+			w.spec(full + scheduled + "cleanup: {work: 14d, diag: 30d, tools: 90d, processes: end}\n")
 			w.apply(0)
 			box := box{w.host}
 			for _, unit := range []string{agentUnit, "benchctl-relay.service"} {
@@ -77,6 +78,8 @@ func networked(o *lab.Options) { o.Capabilities = append(o.Capabilities, "CAP_NE
 // runner's user, gets to see.
 func (w *world) breakEverything() {
 	w.t.Helper()
+	w.runJob(outlives)
+	w.asUser(leftovers)
 	w.sh(`usermod -s /bin/bash gha-runner
 		echo x >>` + boxDir + `/.path
 		echo powersave >/sys/devices/system/cpu/cpufreq/policy1/scaling_governor
@@ -142,7 +145,8 @@ func (w *world) lookFromInside() (*reconcile.Report, string) {
 }
 
 // TestAgentTellsFromInside: a pass in the sandbox, which has no network and may
-// write nothing of the host's, still gets word to whoever is to be told.
+// write nothing of the host's, still gets word to whoever is to be told, and
+// metrics to where they are collected.
 func TestAgentTellsFromInside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Debian13, prepared(t), networked)
@@ -151,9 +155,12 @@ func TestAgentTellsFromInside(t *testing.T) {
 	w.put(tellerPath, teller, 0o755)
 	w.put(tokenFile, apiToken+"\n", 0o600)
 	w.hub.EndToken(apiToken, time.Now().Add(72*time.Hour))
-	w.spec(plainSpec + scheduled + "notify: {command: " + tellerPath + ", webhookFile: /etc/benchctl/webhook}\n")
+	const metrics = "/var/lib/prometheus/node-exporter/benchctl.prom" // a directory of somebody else's
+	w.sh("install -d -o 4711 -g 4711 -m 755 " + path.Dir(metrics))
+	w.spec(plainSpec + scheduled + "notify: {command: " + tellerPath + ", webhookFile: /etc/benchctl/webhook}\nmetrics: " + metrics + "\n")
 	w.apply(0)
-	w.look("systemctl reload benchctl") // its first pass may have met the apply
+	w.look("rm " + metrics + "; systemctl reload benchctl") // its first pass may have met the apply
+	w.reaches("stat -c '%U %a' "+metrics+" || true", "root 644")
 	w.reaches("cat /var/log/told.jsonl 2>/dev/null || true", "deadline/credential")
 	w.reaches(agentStatus, "in step; next pass")
 	w.commandTold("firing deadline/credential")

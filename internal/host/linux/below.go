@@ -29,6 +29,9 @@ func openDir(at int, name string, resolve uint64) (*os.File, error) {
 	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NONBLOCK | unix.O_CLOEXEC, Resolve: resolve}
 	for {
 		fd, err := unix.Openat2(at, name, &how)
+		if err == unix.ENOSYS {
+			fd, err = openSteps(at, name, resolve)
+		}
 		switch err {
 		case nil:
 			return os.NewFile(uintptr(fd), name), nil
