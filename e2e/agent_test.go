@@ -284,18 +284,28 @@ func (w *world) agentIsSmall() {
 	}
 }
 
-// agentRefuses to begin with a spec that has problems, and its unit says so.
+// agentRefuses to begin with a spec that cannot be read, and its unit says so,
+// and why.
 func (w *world) agentRefuses() {
+	const file = "/etc/benchctl/runner.yaml"
 	w.look("systemctl stop benchctl")
-	w.spec("version: 2\n")
-	r, err := w.host.Look(w.t.Context(), "systemctl", "start", "benchctl")
-	if err != nil || r.Status == 0 {
-		w.t.Errorf("it began: %v, %+v", err, r)
+	for _, unreadable := range []struct{ made, says string }{
+		{"echo 'version: 2' >" + file, "runner.yaml:1:10: version: "},
+		{"rm " + file, "there is no such file; name yours with -f"},
+		{"mkdir " + file, "is a directory"},
+	} {
+		w.look(unreadable.made)
+		r, err := w.host.Look(w.t.Context(), "systemctl", "start", "benchctl")
+		if err != nil || r.Status == 0 {
+			w.t.Errorf("it began after %s: %v, %+v", unreadable.made, err, r)
+		}
+		if state := w.look("systemctl show -p ActiveState -p Result -p ExecMainStatus -p StatusText benchctl | sort"); state !=
+			"ActiveState=failed\nExecMainStatus=1\nResult=exit-code\nStatusText=cannot begin: the spec "+file+" has problems" {
+			w.t.Errorf("after %s the unit says %q", unreadable.made, state)
+		}
+		w.reaches("journalctl -q -o cat -u benchctl -n 12", unreadable.says)
 	}
-	if state := w.look("systemctl show -p ActiveState -p Result -p StatusText benchctl | sort"); state !=
-		"ActiveState=failed\nResult=exit-code\nStatusText=cannot begin: the spec /etc/benchctl/runner.yaml has problems" {
-		w.t.Errorf("the unit says %q", state)
-	}
+	w.look("rmdir " + file)
 	w.spec(plainSpec)
 	if r := w.benchctl(1, "agent"); !strings.Contains(r.Stderr, "has no schedule; add one") {
 		w.t.Errorf("without a schedule it said %q", r.Stderr)
