@@ -100,6 +100,9 @@ func (s service) runningPath(r host.Reader, mainPID int) (have, want string, err
 // that has it holds all that the Listener said since.
 func begins(line string) bool { return strings.HasPrefix(line, ".path=") }
 
+// journalLag is how far behind a journal on a busy host may be.
+const journalLag = time.Minute
+
 // listening reports whether the Listener takes jobs, and what it said of itself.
 // Where the journal no longer reaches back to that, a live Listener with an
 // established connection is taken for one that listens. One that does not get
@@ -117,7 +120,8 @@ func listening(ctx context.Context, r host.Reader, u host.Unit) (said string, ok
 			return plain(lines[i]), true, nil
 		}
 	}
-	if !slices.ContainsFunc(lines, begins) && connected(r, u.MainPID) {
+	// What has only just been started may be ahead of its journal.
+	if !slices.ContainsFunc(lines, begins) && time.Since(u.ActiveSince) > journalLag && connected(r, u.MainPID) {
 		return "connected", true, nil
 	}
 	if err != nil {
