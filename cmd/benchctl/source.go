@@ -25,20 +25,33 @@ func newReader(e *env, f *flags, told listener, kept bool) *source.Reader {
 	}
 	return &source.Reader{
 		Stdin: e.stdin, Copies: e.machine, Offline: f.offline, Kept: kept, Dial: relay.Dialer(e.getenv), Said: told.warn,
-		Token: func(ctx context.Context) string { return sourceToken(ctx, e, good(), told) },
+		Token:   func(ctx context.Context) string { return sourceToken(ctx, e, good(), told) },
+		Resting: func() string { return resting(e, good(), told.patient) },
 	}
+}
+
+// resting says why GitHub is to be left alone, as earlier passes remember it.
+func resting(e *env, good *spec.Spec, patient bool) string {
+	found, err := sourceCredentials(e, good)
+	if err != nil {
+		return ""
+	}
+	return github.LoadMemory(e.machine).Resting(found, patient)
 }
 
 // A listener is told of things, of which a person would like to know more than
 // the journal.
-type listener struct{ note, warn func(line string) }
+type listener struct {
+	note, warn func(line string)
+	patient    bool // nobody waits
+}
 
 func toPerson(e *env, f *flags) listener {
 	note := func(line string) { fmt.Fprintln(e.stderr, "note:", clean(line)) }
 	if f.quiet {
 		return listener{note: func(string) {}, warn: note}
 	}
-	return listener{note, note}
+	return listener{note: note, warn: note}
 }
 
 func toJournal(e *env) listener {
@@ -46,6 +59,8 @@ func toJournal(e *env) listener {
 	return listener{
 		note: func(string) {},
 		warn: func(line string) { log.Say(journal.Warning, nil, "%s", clean(line)) },
+
+		patient: true,
 	}
 }
 

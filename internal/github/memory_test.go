@@ -252,6 +252,26 @@ func TestALimitIsKeptByEverybody(t *testing.T) {
 	}
 }
 
+// Who asks github.com by other means can tell.
+func TestOthersCanTellThatItRests(t *testing.T) {
+	t.Parallel()
+	mine, other := Credentials{Token: canary}, Credentials{Token: "another"}
+	m := &Memory{}
+	m.setRest(whose(publicAPI, mine), rest{Until: time.Now().Add(time.Hour), Ordered: true, Why: "the limit is used up"})
+	m.setRest(whose(publicAPI, other), rest{Until: time.Now().Add(time.Hour), Since: time.Now(), Why: "GitHub is in trouble"})
+	for _, patient := range []bool{true, false} {
+		if got := m.Resting(mine, patient); got != "the limit is used up" {
+			t.Errorf("at a limit: %q", got)
+		}
+		if got := m.Resting(other, patient); strings.HasPrefix(got, "GitHub is in trouble (since ") != patient {
+			t.Errorf("in trouble, patient %v: %q", patient, got)
+		}
+	}
+	if got := m.Resting(Credentials{}, true); got != "" {
+		t.Errorf("nobody in particular: %q", got)
+	}
+}
+
 // A rest that ends the day after tomorrow was noted by a wrong clock.
 func TestARestOfAWrongClockIsNone(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -30,17 +31,35 @@ const (
 	absurdRest = 24 * time.Hour
 )
 
+// binds reports whether who asks now has to keep a rest. A patient one comes by
+// the clock.
+func (r rest) binds(now time.Time, patient bool) bool {
+	return now.Before(r.Until) && r.Until.Sub(now) <= absurdRest && (r.Ordered || patient)
+}
+
+// String says why GitHub is not asked.
+func (r rest) String() string {
+	if r.Ordered {
+		return r.Why
+	}
+	return fmt.Sprintf("%s (since %s; it is left alone until %s)", r.Why, clock(r.Since), clock(r.Until))
+}
+
 // resting says why GitHub is not asked now, nil when it may be.
 func (c *Client) resting(who string) *sentence {
-	r := c.memory.rest(who)
-	now := c.now()
-	if !now.Before(r.Until) || r.Until.Sub(now) > absurdRest || !r.Ordered && !c.patient {
-		return nil
+	if r := c.memory.rest(who); r.binds(c.now(), c.patient) {
+		return say("%v", r)
 	}
-	if r.Ordered {
-		return say("%s", r.Why)
+	return nil
+}
+
+// Resting says why github.com is not to be asked now with some credentials by
+// other means than a [Client], "" when it may be. For patient, see [Options].
+func (m *Memory) Resting(c Credentials, patient bool) string {
+	if r := m.rest(whose(publicAPI, c)); r.binds(time.Now(), patient) {
+		return r.String()
 	}
-	return say("%s (since %s; it is left alone until %s)", r.Why, clock(r.Since), clock(r.Until))
+	return ""
 }
 
 // learn takes from how a request ended until when GitHub is to be left alone.

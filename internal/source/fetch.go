@@ -23,7 +23,12 @@ func (r *Reader) fetch(ctx context.Context, at location) ([]byte, error) {
 	if r.Offline {
 		return nil, fmt.Errorf("cannot read the spec %s: it is not to be fetched now, and there is no copy of it on this host", at.name)
 	}
-	fresh, err := r.ask(ctx, at, kept)
+	fresh, err := kept, error(nil)
+	if why := r.resting(at); kept != nil && why != "" {
+		err = fmt.Errorf("cannot fetch the spec %s: %s", at.name, why)
+	} else {
+		fresh, err = r.ask(ctx, at, kept)
+	}
 	if err == nil {
 		if fresh != kept {
 			r.fresh = append(r.fresh, *fresh)
@@ -37,6 +42,14 @@ func (r *Reader) fetch(ctx context.Context, at location) ([]byte, error) {
 		r.Said(fmt.Sprintf("%v; the copy of %s is used", err, kept.Fetched.UTC().Format(time.RFC3339)))
 	}
 	return []byte(kept.Text), nil
+}
+
+// resting says why a place is not asked now, "" when it may be.
+func (r *Reader) resting(at location) string {
+	if !at.api || r.Resting == nil {
+		return ""
+	}
+	return r.Resting()
 }
 
 // ask fetches a text. One that has not changed is the kept copy itself.

@@ -36,6 +36,9 @@ type Reader struct {
 	Token  func(context.Context) string             // for github.com/..., or ""; nil: none
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Said   func(line string) // is told of a copy that had to serve
+	// Resting says why GitHub is to be left alone at present, "" when it is not;
+	// nil: never.
+	Resting func() string
 
 	// Kept asks no server for what there is a copy of, and Offline none at all.
 	Kept, Offline bool

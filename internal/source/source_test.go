@@ -233,6 +233,37 @@ func TestAFileInARepository(t *testing.T) {
 	}
 }
 
+// While GitHub wants to be left alone, the copy serves without a question; without
+// a copy there is nothing else to do than to ask.
+func TestGitHubIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	var said []string
+	m := hosttest.New(t, "")
+	r := &Reader{
+		Copies: m, Said: func(line string) { said = append(said, line) },
+		Resting: func() string { return "the rate limit of 5000 requests an hour is used up" },
+		client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+			asked++
+			w := httptest.NewRecorder()
+			fmt.Fprint(w, `{"type":"file","encoding":"base64","content":"dmVyc2lvbjogMQo="}`)
+			return w.Result(), nil
+		})},
+	}
+	for range 3 {
+		files, err := r.All(t.Context(), []string{"github.com/o/r/box.yaml@main"})
+		if err != nil || string(files[0].Text) != "version: 1\n" {
+			t.Errorf("%q, %v", files, err)
+		}
+		if err := r.Keep(m); err != nil {
+			t.Error(err)
+		}
+	}
+	if asked != 1 || len(said) != 2 || !strings.Contains(said[0], "box.yaml@main: the rate limit of 5000 requests an hour is used up; the copy of 2") {
+		t.Errorf("asked %d times, said %q", asked, said)
+	}
+}
+
 func TestStandardInputOnce(t *testing.T) {
 	t.Parallel()
 	r := &Reader{Stdin: strings.NewReader("version: 1\n")}
