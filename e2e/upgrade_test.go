@@ -88,7 +88,7 @@ func TestAVersionThatNeverListens(t *testing.T) {
 		says   string
 	}{
 		{runner.Exits, `Unhandled exception. System.TypeInitializationException: \x1b[31mno such thing\x1b[0m`},
-		{runner.Quits, "is deprecated and cannot receive messages. | Runner listener exited with error code 1"},
+		{runner.Quits, "is deprecated and cannot receive messages.; runner 2.336.0 is back and listens; set a newer runner.version in the spec"},
 		{runner.Hangs, "it does not listen after 4s"},
 		{runner.Mute, "it does not listen after 4s"},
 		{"", "is deprecated and cannot receive messages."}, // GitHub refuses it

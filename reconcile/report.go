@@ -34,6 +34,7 @@ type Report struct {
 	Spec    SpecRef        `json:"spec"`
 	Started time.Time      `json:"started"` // UTC
 	Elapsed Milliseconds   `json:"elapsed_ms"`
+	Down    Milliseconds   `json:"down_ms,omitempty"` // for how long the runner's service was, where that was measured
 	Results []Outcome      `json:"outcomes"`
 	Summary map[Status]int `json:"summary"`
 }

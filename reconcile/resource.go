@@ -74,6 +74,8 @@ type Change struct {
 	Have    string   `json:"have"`
 	Want    string   `json:"want"`
 	Effects []Effect `json:"-"`
+	// Asked: whoever runs this asks for it, and not the spec alone. It is no drift.
+	Asked bool `json:"-"`
 
 	// What is known of a change that nobody asked for.
 	Since      *time.Time `json:"since,omitempty"`      // when it was last seen to be right, UTC

@@ -44,10 +44,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	apt := NewApt()
 	apt.AllowUpgrades, apt.Trust = o.AllowUpgrades, o.Trust
 
-	config := NewConfig(o.Host, s, o.Getenv)
-	config.GitHub, config.Token, config.Offline = o.GitHub, o.Token, o.Offline
-	config.TakeOver, config.Applying, config.Unattended, config.Sparing = o.TakeOver, o.Applying, !o.Attended, o.Unattended
-
+	config := configOf(s, o)
 	runner := tarballOf(s, o)
 	own := program{self: o.Self}
 	l := launch{spec: s, binary: own.path()}
@@ -68,6 +65,13 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})
 	}
 	return all
+}
+
+func configOf(s *spec.Spec, o Options) *Config {
+	c := NewConfig(o.Host, s, o.Getenv)
+	c.GitHub, c.Token, c.Offline = o.GitHub, o.Token, o.Offline
+	c.TakeOver, c.Applying, c.Unattended, c.Sparing = o.TakeOver, o.Applying, !o.Attended, o.Unattended
+	return c
 }
 
 // Runner is the spec's runner as law 5 needs it: who it is and where. An

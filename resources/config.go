@@ -149,7 +149,7 @@ func (c *Config) Apply(ctx context.Context, h host.Host) error {
 	if err := c.obstacle(v, changes); err != nil {
 		return err
 	}
-	return c.register(ctx, h, v)
+	return c.register(ctx, h, v, false)
 }
 
 // Online is whether GitHub said, when it was last asked, that the runner is

@@ -24,7 +24,10 @@ type record struct {
 	// Ours: an entry of that name at that URL is this host's, because
 	// GitHub had none before, or let config.sh make it without --replace.
 	Ours  bool   `json:"ours"`
-	Group string `json:"group,omitempty"` // where benchctl last put it
+	Group string `json:"group,omitempty"` // where benchctl last put it, or is about to
+	// Labels are those of runner.allowLabels that the entry before had, until
+	// the new one has them.
+	Labels []string `json:"labels,omitempty"`
 	// Former is what the host was registered as before, at the same URL, and
 	// is there until the new registration is done.
 	Former string `json:"former,omitempty"`
@@ -59,6 +62,14 @@ func readRecord(r host.Reader, u spec.URL, name string) record {
 		return record{URL: u.Text, Name: name, Former: rec.Name}
 	}
 	return rec
+}
+
+// undone puts a record back over that of a registration that came to nothing.
+func (rec record) undone(h host.Host) error {
+	if rec.ID == 0 {
+		return nil // nothing was known, or an earlier one is unfinished too
+	}
+	return rec.write(h)
 }
 
 func (rec record) write(h host.Host) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
@@ -17,8 +18,9 @@ var localFiles = []string{".runner", ".runner_migrated", ".credentials", ".crede
 
 // register makes the registration anew. The token is had first, so that
 // nothing is taken down for want of it; what is ours is written down before
-// GitHub hears of it (see record).
-func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
+// GitHub hears of it (see record). In place, the entry at GitHub is not deleted
+// first: config.sh replaces it, or leaves it as it is.
+func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace bool) error {
 	account, err := h.Account(c.User)
 	if err != nil {
 		return fmt.Errorf("cannot register the runner as user %s: %w", c.User, err)
@@ -31,12 +33,17 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
 	seen := c.GitHub != nil && v.blind == nil
 	rec := record{URL: c.URL.Text, Name: c.Name, Former: v.record.Former,
 		Ours: replace || seen && v.namesake == nil}
+	rec.Group, rec.Labels = c.inherited(v)
 	if err := rec.write(h); err != nil {
 		return err
 	}
+	if inPlace {
+		kept := *v
+		v, kept.remote = &kept, nil
+	}
 	putBack := c.keep(h)
 	if err := c.retire(ctx, h, v, &account); err != nil {
-		return err
+		return errors.Join(err, v.record.undone(h))
 	}
 	// Without a namesake the switch would do nothing now, but take over the
 	// runner of a host that registers in this very moment.
@@ -44,9 +51,9 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
 		replace = false
 	}
 	reconcile.Progress(ctx)("registering " + c.Name + " at " + c.URL.Text)
-	if err := c.configure(ctx, h, &account, token, replace); err != nil {
+	if err := c.configure(ctx, h, &account, token, rec, replace); err != nil {
 		if errors.As(err, new(earlyError)) && v.remote == nil {
-			return errors.Join(err, putBack())
+			return errors.Join(err, putBack(), v.record.undone(h))
 		}
 		return err
 	}
@@ -54,8 +61,31 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view) error {
 	if err != nil || local == nil {
 		return fmt.Errorf("cannot find the registration that config.sh says it made in %s (%v); run again", c.InstallDir, err)
 	}
-	rec.ID, rec.Ours, rec.Group, rec.Former = int64(local.ID), true, c.Group, ""
+	rec.ID, rec.Ours, rec.Former, rec.Labels = int64(local.ID), true, "", nil
 	return rec.write(h)
+}
+
+// inherited is what a new registration has from the one before it where the spec
+// leaves that to others: its group, as far as that is known, and the labels that
+// others may set. A registration that was cut off has written both down.
+func (c *Config) inherited(v *view) (group string, labels []string) {
+	group = c.Group
+	if v.record.ID == 0 {
+		labels = v.record.Labels
+	}
+	if group == "" && v.record.ID == 0 {
+		group = v.record.Group
+	}
+	if v.remote == nil {
+		return group, labels
+	}
+	for _, name := range c.AllowLabels {
+		there := slices.ContainsFunc(v.remote.Labels, func(l actions.Label) bool { return strings.EqualFold(l.Name, name) && !l.ReadOnly() })
+		if there && !contains(c.Labels, name) && !contains(labels, name) {
+			labels = append(labels, name)
+		}
+	}
+	return group, labels
 }
 
 func (c *Config) token(ctx context.Context) (actions.Secret, error) {
@@ -155,7 +185,7 @@ func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []rec
 		case "group":
 			err = c.move(ctx, h, v)
 		case recordField:
-			v.record.ID, v.record.Former = v.remote.ID, ""
+			v.record.ID, v.record.Former, v.record.Labels = v.remote.ID, "", nil
 			err = v.record.write(h)
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // configTimeout bounds a run of config.sh, which tries three times by itself.
@@ -18,13 +19,13 @@ const configTimeout = 5 * time.Minute
 // configure runs config.sh as the runner's user. The token is in the
 // environment of this one child (ACTIONS_RUNNER_INPUT_TOKEN, which the runner
 // takes out of its own at once), never on a command line.
-func (c *Config) configure(ctx context.Context, h host.Host, account *host.Account, token actions.Secret, replace bool) error {
+func (c *Config) configure(ctx context.Context, h host.Host, account *host.Account, token actions.Secret, rec record, replace bool) error {
 	args := []string{"--unattended", "--url", c.URL.Text, "--name", c.Name, "--work", c.WorkDir}
-	if custom := c.customLabels(); len(custom) > 0 {
+	if custom := append(c.customLabels(), rec.Labels...); len(custom) > 0 {
 		args = append(args, "--labels", strings.Join(custom, ","))
 	}
-	if c.grouped() {
-		args = append(args, "--runnergroup", c.Group)
+	if rec.Group != "" && c.URL.Scope != spec.Repository {
+		args = append(args, "--runnergroup", rec.Group)
 	}
 	for _, flag := range []struct {
 		name string
@@ -42,7 +43,7 @@ func (c *Config) configure(ctx context.Context, h host.Host, account *host.Accou
 	if err == nil {
 		return nil
 	}
-	return c.failed(ctx, scrub(out, token), err)
+	return c.failed(ctx, scrub(out, token), rec.Group, err)
 }
 
 func (c *Config) command(account *host.Account, args ...string) host.Command {
@@ -100,7 +101,7 @@ var configFaults = []configFault{
 }
 
 // failed turns the end of config.sh into a sentence.
-func (c *Config) failed(ctx context.Context, said string, err error) error {
+func (c *Config) failed(ctx context.Context, said, group string, err error) error {
 	what := fmt.Sprintf("cannot register %s at %s: ", c.Name, c.URL.Text)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%sconfig.sh did not end within %v; check the network and run again", what, configTimeout)
@@ -114,7 +115,7 @@ func (c *Config) failed(ctx context.Context, said string, err error) error {
 	}
 	for _, f := range configFaults {
 		if f.says.MatchString(said) {
-			words := strings.NewReplacer("NAME", c.Name, "URL", c.URL.Text, "GROUP", c.Group, "PAGE", c.page())
+			words := strings.NewReplacer("NAME", c.Name, "URL", c.URL.Text, "GROUP", group, "PAGE", c.page())
 			err := errors.New(what + words.Replace(f.text))
 			if f.early {
 				return earlyError{err}

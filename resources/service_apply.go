@@ -3,6 +3,8 @@ package resources
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,12 +142,20 @@ func (e *startError) story() string { return fmt.Sprintf("%v; %s", e.cause, e.sa
 func failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
 	said := "it said nothing"
 	if u, err := r.Unit(ctx, name); err == nil {
-		if lines := spoke(ctx, r, u, 3); len(lines) > 0 {
-			said = "it said: " + strings.Join(lines, " | ")
+		lines := slices.DeleteFunc(spoke(ctx, r, u, 2*fewWords), func(line string) bool { return aboutStarts.MatchString(line) })
+		if n := len(lines); n > 0 {
+			said = "it said: " + strings.Join(lines[max(0, n-fewWords):], " | ")
 		}
 	}
 	return &startError{name, cause, said}
 }
+
+// fewWords is how many of a Listener's last lines say why it ended.
+const fewWords = 3
+
+// aboutStarts are lines of the scripts that start a Listener. They say that it
+// ended, and not why.
+var aboutStarts = regexp.MustCompile(`^(\.path=|Starting Runner listener|Started (listener|running)|Runner listener exit|Shutting down runner listener)`)
 
 // nextSteps are what to do about what a Listener says when it gives up.
 var nextSteps = []struct{ said, do string }{

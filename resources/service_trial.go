@@ -124,7 +124,7 @@ func (tr *trial) sentence(unit string, why *startError, back error) error {
 	if back != nil {
 		now = "runner " + tr.From + " is to come back and does not listen either"
 	}
-	next := "see journalctl -u " + unit + ", and set another runner.version or apply again; until then the agent leaves " + tr.To + " alone for a day"
+	next := "see journalctl -u " + unit + " and set another runner.version; benchctl apply tries " + tr.To + " again at once, the agent in a day or when the spec changes"
 	return fmt.Errorf("cannot use runner %s: %s; %s; %s", tr.To, why.story(), now, nextStep(why.said, next))
 }
 

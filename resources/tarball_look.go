@@ -129,6 +129,7 @@ func (l *tarballLook) lookAtVersion(t *Tarball, r host.Reader, installed string,
 			}
 		}
 		l.altered("version", have, l.want)
+		l.tree[0].Asked = t.Version == latestVersion && t.latest != ""
 		return
 	}
 	if l.manifest == nil {

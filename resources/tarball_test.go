@@ -472,7 +472,7 @@ func TestTarballLatest(t *testing.T) {
 	}
 	attended := unattended
 	attended.Attended = true
-	if changes := mustDiff(t, m, &attended); changes[0].Have != "2.336.0" || changes[0].Want != "2.337.0" {
+	if changes := mustDiff(t, m, &attended); changes[0].Have != "2.336.0" || changes[0].Want != "2.337.0" || !changes[0].Asked {
 		t.Errorf("an attended one wants %+v", changes)
 	}
 	attended.latest, attended.Releases = "", &fakeReleases{err: errors.New("no route")}

@@ -113,18 +113,25 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 // that ran runs again afterwards, selected or not.
 func (w *wired) apply(ctx context.Context, e *env, f *flags, jobs reconcile.Jobs, ran bool) *reconcile.Report {
 	began := time.Now()
-	opt := reconcile.Options{Jobs: jobs, Found: w.foundDrift(ctx, began)}
+	opt := follow(e, f)
+	opt.Jobs, opt.Found = jobs, w.foundDrift(ctx, began)
 	if ran {
 		opt.Starter = w.starter
 	}
-	if !f.quiet {
-		opt.Pace = pace(e)
-		opt.Began = func(id reconcile.ID, changes []reconcile.Change) {
-			fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(gist(changes)))
-		}
-		opt.Said = func(id reconcile.ID, line string) { fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(line)) }
-	}
 	return newReport("apply", w, began, reconcile.Apply(ctx, w.machine, w.resources, opt))
+}
+
+// follow tells stderr of each step, unless that is not wanted.
+func follow(e *env, f *flags) (opt reconcile.Options) {
+	if f.quiet {
+		return opt
+	}
+	opt.Pace = pace(e)
+	opt.Began = func(id reconcile.ID, changes []reconcile.Change) {
+		fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(gist(changes)))
+	}
+	opt.Said = func(id reconcile.ID, line string) { fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(line)) }
+	return opt
 }
 
 // pace is how long a person watches a silent screen before wondering. Where

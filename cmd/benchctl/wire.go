@@ -27,6 +27,7 @@ type wired struct {
 	resources []reconcile.Resource
 	options   resources.Options  // what they were built with
 	partial   bool               // --only leaves some out
+	service   reconcile.Resource // the runner's, selected or not
 	starter   reconcile.Resource // the service, where --only leaves it out
 	mute      bool               // no credentials: nothing can be registered
 	client    *github.Client     // nil when nobody is to be asked
@@ -62,8 +63,9 @@ func wire(e *env, f *flags, s *spec.Spec, a applyFlags) (*wired, error) {
 	w.options, w.partial = o, len(f.only) > 0
 	w.mute = !f.offline && o.GitHub == nil && o.Token == ""
 	isService := func(r reconcile.Resource) bool { return r.ID().Kind == "service" }
+	w.service = all[slices.IndexFunc(all, isService)]
 	if !slices.ContainsFunc(some, isService) {
-		w.starter = all[slices.IndexFunc(all, isService)]
+		w.starter = w.service
 	}
 	return w, nil
 }

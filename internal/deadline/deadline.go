@@ -129,7 +129,7 @@ func (s Support) Warnings(now time.Time, where spec.URL) (all []string) {
 
 // away is a time to come, in days.
 func away(d time.Duration) string {
-	switch n := int(d / day); n {
+	switch n := int((d + day/2) / day); n {
 	case 0:
 		return "less than a day from now"
 	case 1:

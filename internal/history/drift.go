@@ -46,7 +46,7 @@ func (d *Drift) Mark(ctx context.Context, id reconcile.ID, changes []reconcile.C
 	}
 	for i := range changes {
 		c := &changes[i]
-		if !slices.ContainsFunc(wanted, func(w reconcile.Change) bool { return w.Field == c.Field && w.Want == c.Want }) {
+		if c.Asked || !slices.ContainsFunc(wanted, func(w reconcile.Change) bool { return w.Field == c.Field && w.Want == c.Want }) {
 			continue
 		}
 		c.Corrective = true

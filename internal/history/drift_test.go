@@ -23,10 +23,12 @@ func TestDrift(t *testing.T) {
 		now    time.Time
 		before func(*hosttest.Machine)
 		wanted []reconcile.Change // of the earlier spec
+		asked  bool               // by whoever runs it
 		drift  bool
 		since  bool
 	}{
 		"the spec is the same":           {drift: true, since: true},
+		"somebody asks for the latest":   {asked: true},
 		"it never was in step":           {id: "jdk"},
 		"another build looks":            {build: "2.0 def"},
 		"jobs leave such things":         {id: "cleanup"},
@@ -73,6 +75,7 @@ func TestDrift(t *testing.T) {
 				d.Now = tt.now
 			}
 			changes := []reconcile.Change{change}
+			changes[0].Asked = tt.asked
 			d.Mark(t.Context(), reconcile.ID{Kind: kind}, changes)
 			got := changes[0]
 			if got.Corrective != tt.drift || (got.Since != nil) != tt.since || (got.Cause != "") != tt.since {
