@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/deadline"
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
-	"github.com/SKaiNET-developers/benchctl/internal/notify"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
 
@@ -93,7 +93,7 @@ func (w *world) later() {
 }
 
 func (w *world) asksLittle() {
-	w.look("rm -f " + github.MemoryFile + " " + notify.File)
+	w.look("rm -f " + github.MemoryFile + " " + deadline.File)
 	w.passAsks(fullRunner, "GET /orgs/octo/actions/runner-groups 200", "GET /orgs/octo/actions/runners/deprecations/"+runnerPin+" 404")
 	w.passAsks(sameRunner)
 	w.passAsks(sameRunner)
