@@ -2,6 +2,7 @@ package standin
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 )
@@ -64,7 +65,7 @@ func (s *Server) Enqueue(job Job) string {
 		windows = *job.Windows
 	}
 	j := &JobState{Job: job, RequestID: n, Queued: time.Now(), Steps: windows.steps(s.options.Seed, uint64(n))}
-	j.ID = fmt.Sprintf("%08x-0000-4000-8000-%012x", s.options.Seed&0xffffffff, n)
+	j.ID = newID()
 	if j.Name == "" {
 		j.Name = fmt.Sprintf("job-%d", n)
 	}
@@ -77,6 +78,16 @@ func (s *Server) Enqueue(job Job) string {
 	s.broker.jobs = append(s.broker.jobs, j)
 	s.broker.wake()
 	return j.ID
+}
+
+// newID is a random UUID (RFC 9562, version 4), as GitHub's are. Not from the
+// seed: when a job ends, its worker kills every process of the machine that
+// carries the job's id, so two servers must never give the same one.
+func newID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // Jobs lists every job, oldest first.

@@ -263,6 +263,14 @@ func TestOfferNotAcquiredGoesToTheNext(t *testing.T) {
 	}
 }
 
+// A worker ends every process of the machine that carries its job's id.
+func TestNoTwoServersShareAJob(t *testing.T) {
+	one, other := newServer(t, standin.Options{Seed: 7}), newServer(t, standin.Options{Seed: 7})
+	if a, b := one.Enqueue(standin.Job{}), other.Enqueue(standin.Job{}); a == b {
+		t.Errorf("both call their first job %s", a)
+	}
+}
+
 func TestJobsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, newServer(t, standin.Options{}))
