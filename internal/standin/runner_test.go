@@ -398,6 +398,6 @@ func TestListenerRunsJobs(t *testing.T) {
 		data, _ := os.ReadFile(log)
 		diag.Write(data)
 	}
-	wantLine(t, diag.String(), fmt.Sprintf("INFO JobDispatcher] Job request %d for plan %s job %s received.", j.RequestID, "plan-00000007", good))
+	wantLine(t, diag.String(), fmt.Sprintf("INFO JobDispatcher] Job request %d for plan %s job %s received.", j.RequestID, "plan-"+good[:8], good))
 	wantLine(t, diag.String(), "finish job request for job "+good+" with result: Succeeded")
 }
