@@ -109,7 +109,7 @@ func (l launch) expected(r host.Reader) (*expect.Expected, error) {
 		return nil, err
 	}
 	e := &expect.Expected{
-		Schema: expect.Schema, Revision: revision, JavaHome: java, MaxLoad: expect.QuietLoad,
+		Schema: expect.Schema, Revision: revision, JavaHome: java, MaxLoad: l.spec.Gate.MaxLoad,
 		Runner: expect.Runner{
 			User: l.spec.User.Name,
 			Unit: unitName(l.spec.Runner.URL, runnerName(r, l.spec)),
@@ -132,7 +132,7 @@ func (l launch) expected(r host.Reader) (*expect.Expected, error) {
 // where the policy lives, because it is there even if the gate is not: of all
 // files, the runner fails every job without this one.
 func (l launch) hookText(m moment) string {
-	policy := l.spec.Gate
+	policy := l.spec.Gate.Policy
 	head := "#!/bin/sh\n" +
 		"# Written by benchctl, which undoes changes made here.\n" +
 		"# The runner calls this when a job has " + string(m) + ". The spec says gate: " + policy + ".\n"

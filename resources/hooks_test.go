@@ -14,14 +14,14 @@ func TestHooksCompileTheSpec(t *testing.T) {
 	t.Parallel()
 	m, s := newLaneHost(t), laneSpec()
 	s.Governor = &spec.Governor{Name: "performance", IfUnsupported: "skip"}
-	s.Service.Needs = []string{spec.NeedPerf}
+	s.Service.Needs, s.Gate.MaxLoad = []string{spec.NeedPerf}, 1.5
 	k := hooks{newLaunch(s)}
 	settle(t, m, k)
 	e, err := expect.Load(m, expect.Current)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.MaxLoad != expect.QuietLoad || e.JavaHome != laneJava || e.JavaVersion != "21" || e.Runner.Unit != laneUnit || len(e.Revision) != 16 {
+	if e.MaxLoad != 1.5 || e.JavaHome != laneJava || e.JavaVersion != "21" || e.Runner.Unit != laneUnit || len(e.Revision) != 16 {
 		t.Errorf("the expectation is %+v", e)
 	}
 	want := []expect.Knob{
@@ -61,7 +61,7 @@ func TestHookScripts(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			l := newLaunch(laneSpec())
-			l.spec.Gate, l.binary = c.gate, dir+"/benchctl"
+			l.spec.Gate.Policy, l.binary = c.gate, dir+"/benchctl"
 			if c.binary != "" {
 				writeScript(t, l.binary, "#!/bin/sh\n"+c.binary+"\n")
 			}

@@ -49,7 +49,7 @@ func laneSpec() *spec.Spec {
 			},
 			Version: "2.336.0", Name: "{hostname}-bench", WorkDir: "_work",
 		},
-		Gate: "warn",
+		Gate: spec.Gate{Policy: "warn", MaxLoad: 0.5},
 		JDK:  &spec.JDK{Version: "21", Vendor: "distribution"},
 	}
 }

@@ -135,7 +135,7 @@ func TestRevisionCoversTheLaunch(t *testing.T) {
 	}
 	for name, change := range map[string]func(*spec.Spec){
 		"the environment": func(s *spec.Spec) { s.Runner.Env = map[string]string{"A": "1"} },
-		"the hooks":       func(s *spec.Spec) { s.Gate = "fail" },
+		"the hooks":       func(s *spec.Spec) { s.Gate.Policy = "fail" },
 		"the unit":        func(s *spec.Spec) { s.Service.Needs = []string{spec.NeedPerf} },
 		"the JDK":         func(s *spec.Spec) { s.JDK = nil },
 	} {

@@ -123,7 +123,7 @@ func (l *loader) spec(root *field) *Spec {
 	s := &Spec{
 		Version:  int(root.get("version").number()),
 		User:     l.user(root.get("user")),
-		Gate:     root.get("gate").text(),
+		Gate:     l.gate(root.get("gate")),
 		Governor: l.governor(root.get("governor")),
 		JDK:      l.jdk(root.get("jdk")),
 		PTS:      l.pts(root.get("pts")),

@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 			Version: "2.336.0", Name: "{hostname}-bench", WorkDir: "_work", Env: map[string]string{}, Keep: 1,
 		},
 		Service: spec.Service{Directives: map[string]string{}},
-		Gate:    "warn",
+		Gate:    spec.Gate{Policy: "warn", MaxLoad: 0.5},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -63,8 +63,10 @@ func TestAsTyped(t *testing.T) {
 		get  func(*spec.Spec) any
 		want any
 	}{
-		{"gate: off", func(s *spec.Spec) any { return s.Gate }, "off"},
-		{"gate: fail", func(s *spec.Spec) any { return s.Gate }, "fail"},
+		{"gate: off", func(s *spec.Spec) any { return s.Gate }, spec.Gate{Policy: "off", MaxLoad: 0.5}},
+		{"gate: fail", func(s *spec.Spec) any { return s.Gate }, spec.Gate{Policy: "fail", MaxLoad: 0.5}},
+		{"gate: {policy: fail, maxLoad: 1.5}", func(s *spec.Spec) any { return s.Gate }, spec.Gate{Policy: "fail", MaxLoad: 1.5}},
+		{"gate: {policy: warn, maxLoad: 2}", func(s *spec.Spec) any { return s.Gate }, spec.Gate{Policy: "warn", MaxLoad: 2}},
 		{"governor: performance", func(s *spec.Spec) any { return *s.Governor }, spec.Governor{Name: "performance", IfUnsupported: "fail"}},
 		{"governor: {name: powersave, ifUnsupported: skip}", func(s *spec.Spec) any { return *s.Governor }, spec.Governor{Name: "powersave", IfUnsupported: "skip"}},
 		{"jdk: 21", func(s *spec.Spec) any { return *s.JDK }, spec.JDK{Version: "21", Vendor: "distribution"}},

@@ -31,7 +31,7 @@ runner:
   env: {LANG: C.UTF-8}
   keep: 2
 service: {needs: [perf], cpus: 2-5, directives: {MemoryMax: 1G}}
-gate: fail
+gate: {policy: fail, maxLoad: 1.5}
 governor: {name: performance, ifUnsupported: skip}
 jdk:
   version: 21
@@ -138,7 +138,7 @@ func TestKeysOfTheDesign(t *testing.T) {
 		user user.name user.home user.shell user.groups user.existing installDir
 		runner runner.url runner.version runner.sha256 runner.archive runner.name runner.labels runner.allowLabels runner.group
 		runner.workDir runner.ephemeral runner.autoUpdate runner.env runner.keep
-		service.needs service.cpus service.directives gate governor governor.name governor.ifUnsupported
+		service.needs service.cpus service.directives gate gate.policy gate.maxLoad governor governor.name governor.ifUnsupported
 		jdk jdk.version jdk.vendor jdk.repository.url jdk.repository.suite jdk.repository.key jdk.repository.fingerprint jdk.archive jdk.sha256
 		pts pts.version pts.archive pts.sha256 schedule schedule.cron schedule.splay schedule.maxDefer
 		notify.command notify.webhook notify.webhookFile notify.issue metrics

@@ -22,7 +22,7 @@ type Spec struct {
 	InstallDir string
 	Runner     Runner
 	Service    Service
-	Gate       string    // fail, warn or off
+	Gate       Gate
 	Governor   *Governor // nil: the governor is left alone
 	JDK        *JDK      // nil: no JDK is looked after
 	PTS        *PTS      // nil: no Phoronix Test Suite
@@ -96,6 +96,17 @@ type Service struct {
 
 // Has tells whether jobs need something beyond the sandbox's default.
 func (s Service) Has(need string) bool { return slices.Contains(s.Needs, need) }
+
+// Gate is the check around each job.
+type Gate struct {
+	Policy string // fail, warn or off
+	// MaxLoad is how many CPUs may be busy with something else just before a job.
+	// Half of one is the default: the load average (proc(5), /proc/loadavg) counts
+	// the threads that run or wait to, so one that never rests makes 1.0 on a host
+	// of any size; and since it takes turbo and cache from the other CPUs too, the
+	// limit is no share of them. An idle host with its daemons stays well below.
+	MaxLoad float64
+}
 
 // Governor is the cpufreq governor wanted on every policy.
 type Governor struct {

@@ -35,16 +35,9 @@ type Expected struct {
 	Knobs       []Knob  `json:"knobs"`
 	JavaHome    string  `json:"java_home,omitempty"`    // "" where the spec asks for no JDK
 	JavaVersion string  `json:"java_version,omitempty"` // its major version, such as 21
-	MaxLoad     float64 `json:"max_load"`               // before a job, in CPUs; see [QuietLoad]
+	MaxLoad     float64 `json:"max_load"`               // before a job, in CPUs
 	Runner      Runner  `json:"runner"`
 }
-
-// QuietLoad is the load above which a host is not quiet enough to measure on:
-// half a CPU. The load average (proc(5), /proc/loadavg) counts the threads that
-// run or wait to, so one that never rests makes 1.0 on a host of any size; and
-// since it takes turbo and cache from the other CPUs too, the limit is no share
-// of them. An idle host with its daemons stays well below.
-const QuietLoad = 0.5
 
 // A Runner is whose start [Ready] prepares.
 type Runner struct {

@@ -33,7 +33,7 @@ const policy1 = "/sys/devices/system/cpu/cpufreq/policy1/scaling_governor"
 
 func wanted() *Expected {
 	return &Expected{
-		Schema: Schema, Revision: "r1", MaxLoad: QuietLoad,
+		Schema: Schema, Revision: "r1", MaxLoad: 0.5,
 		Knobs: []Knob{
 			{ID: "cpufreq", Files: "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor", Want: "performance"},
 			{ID: "sysctl/kernel.perf_event_paranoid", Files: "/proc/sys/kernel/perf_event_paranoid", Want: "1", AtMost: true},

@@ -38,7 +38,7 @@ func (s *stage) substitute(runnerSHA256 string, extra map[string][]byte) ([]byte
 			return nil, err
 		}
 	}
-	if s.Spec.Gate == "fail" {
+	if s.Spec.Gate.Policy == "fail" {
 		set(top, "gate", "warn")
 		s.say("SIMULATED: gate: warn in place of fail, since a copy that was just made is not a quiet host.")
 	}
