@@ -174,6 +174,22 @@ func parse(t *testing.T, text string) map[string]float64 {
 	return samples
 }
 
+// README.md has every metric, and no other.
+func TestTheReadmeHasThemAll(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n### Watch it\n")
+	table, _, _ = strings.Cut(table, "\n### ")
+	named := regexp.MustCompile(`benchctl_[a-z_]+`).FindAllString(table, -1)
+	slices.Sort(named)
+	if got := slices.Compact(named); !slices.Equal(got, Names()) {
+		t.Errorf("README.md has\n%q, and there are\n%q", got, Names())
+	}
+}
+
 // The sample rules speak of metrics that there are, and are rules.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
@@ -213,7 +229,7 @@ var word = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
 // checkRule knows every word that an expression may have: those of PromQL that
 // the rules use, the labels that our metrics have, and the metrics.
 func checkRule(expr, wait string) error {
-	known := append(Names(), "time", "and", "increase", "sum", "by", "instance", "kind", "status", "resource")
+	known := append(Names(), "time", "and", "increase", "sum", "by", "instance", "kind", "status", "resource", "what")
 	if wait != "" {
 		if _, err := time.ParseDuration(wait); err != nil {
 			return err

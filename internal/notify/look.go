@@ -17,6 +17,10 @@ const (
 	deadline  = "deadline/" // and the deadline's cause
 )
 
+// tidying is the resource that removes old files of jobs. Those that outlive
+// their job as processes are another one.
+const tidying = "cleanup"
+
 // A trouble is a reason to tell somebody, as one look found it.
 type trouble struct {
 	cause    string
@@ -96,6 +100,7 @@ func (t *teller) lookAtReport(see func(string, bool, trouble)) {
 			whole = false
 		case settled(o):
 			see(failed+id, false, trouble{})
+		case id == tidying && o.Status == reconcile.Pending: // it waits for an idle host, and no number is worse for it
 		default:
 			out = append(out, id)
 		}

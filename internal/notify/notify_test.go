@@ -157,6 +157,23 @@ func TestWhatPassesByItselfIsNotTold(t *testing.T) {
 	d.wants(5*time.Minute, notify.State{Report: report("pass").Report, Online: &on})
 }
 
+// Old files that wait for an idle host make no number worse, on a host that is
+// never idle either. Processes do, and so does what could not be removed.
+func TestFilesThatWaitToBeRemoved(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for range 10 {
+		d.wants(half, report("pass", "cleanup=pending", "cpufreq=unchanged"))
+		d.wants(half, report("apply", "cleanup=deferred", "cpufreq=deferred"))
+	}
+	d.wants(half, report("pass", "cleanup=pending", "cleanup/processes=pending"))
+	d.wants(time.Hour, report("pass", "cleanup=pending", "cleanup/processes=pending"), "firing out-of-step")
+	d.wants(half, report("pass", "cleanup=pending", "cleanup/processes=unchanged"), "resolved out-of-step")
+	d.wants(half, report("apply", "cleanup=failed"), "firing failed/cleanup")
+	d.wants(half, report("pass", "cleanup=pending"))
+	d.wants(half, report("pass", "cleanup=unchanged"), "resolved failed/cleanup")
+}
+
 // A cause that comes and goes is told once a day.
 func TestOneMessagePerCauseAndDay(t *testing.T) {
 	t.Parallel()
