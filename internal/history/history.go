@@ -135,17 +135,3 @@ func lately(times []time.Time, now time.Time) []time.Time {
 		return t.After(now) || now.Sub(t) >= Day
 	})
 }
-
-// LastReport reads the report of the last run that looked at everything. There
-// may be none: nil.
-func LastReport(r host.Reader) (*reconcile.Report, error) {
-	data, err := read(r, LastRun)
-	if err != nil || data == nil {
-		return nil, err
-	}
-	report := &reconcile.Report{}
-	if err := json.Unmarshal(data, report); err != nil {
-		return nil, fmt.Errorf("cannot read the last run's report: %s is damaged (%w); the next apply writes it anew", LastRun, err)
-	}
-	return report, nil
-}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,15 +138,6 @@ func deadlines(s Snapshot) (samples []sample) {
 		}
 	}
 	return samples
-}
-
-// Names lists the metrics, sorted.
-func Names() (names []string) {
-	for _, m := range metrics {
-		names = append(names, m.name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // Text is the file: Prometheus' text format, version 0.0.4.
