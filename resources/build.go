@@ -76,8 +76,12 @@ func configOf(s *spec.Spec, o Options) *Config {
 
 // Runner is the spec's runner as law 5 needs it: who it is and where. An
 // account that is not there yet runs nothing. After a change of URL or name the
-// unit to stop is still the one under the old name.
+// unit to stop is still the one under the old name, and before a move it is the
+// one in the old place.
 func Runner(r host.Reader, s *spec.Spec) jobs.Runner {
+	if f := FormerOf(r, s); f.registered(r) {
+		return runnerOf(r, f.User, f.Unit, f.Dir)
+	}
 	runner := runnerOf(r, s.User.Name, unitName(s.Runner.URL, runnerName(r, s)), s.InstallDir)
 	units := unitsOf(r, s.InstallDir)
 	if len(units) > 0 && !slices.ContainsFunc(units, func(u foundUnit) bool { return u.name == runner.Unit }) {

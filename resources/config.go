@@ -3,6 +3,7 @@ package resources
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,8 @@ type Config struct {
 	Token    actions.Secret // a pasted registration token; "" has one minted
 	Offline  bool           // never talk to GitHub
 	TakeOver bool           // replace a runner of that name whoever made it
+	// Former is the place that the runner moves from; nil when it does not move.
+	Former *Former
 	// Applying makes Diff fail where Apply would refuse to register, so that
 	// a running service is not stopped for nothing.
 	Applying   bool
@@ -72,6 +75,7 @@ func NewConfig(r host.Reader, s *spec.Spec, getenv func(string) string) *Config 
 		Labels: s.Runner.Labels, AllowLabels: s.Runner.AllowLabels,
 		WorkDir: s.Runner.WorkDir, Ephemeral: s.Runner.Ephemeral, AutoUpdate: s.Runner.AutoUpdate,
 		User: s.User.Name, InstallDir: s.InstallDir, Env: configEnv(s.Runner.Env, getenv),
+		Former: FormerOf(r, s),
 	}
 	return c
 }
@@ -178,6 +182,9 @@ func (c *Config) changes(v *view) []reconcile.Change {
 	d.flag("ephemeral", bool(v.local.Ephemeral), c.Ephemeral)
 	d.flag("autoUpdate", !bool(v.local.DisableUpdate), c.AutoUpdate)
 	c.groupChange(&d, v)
+	if v.former && !anew(d.list) {
+		d.list = append(d.list, reconcile.Change{Field: placeField, Have: plain(c.Former.Dir), Want: c.InstallDir, Effects: restarts})
+	}
 	if v.remote != nil {
 		if have, want, _ := c.labels(v.remote.Labels); have != want {
 			d.add("labels", have, want)
@@ -210,7 +217,7 @@ func (d *differences) flag(field string, have, want bool) {
 
 func anew(changes []reconcile.Change) bool {
 	for _, c := range changes {
-		if len(c.Effects) > 0 {
+		if slices.Contains(c.Effects, reconcile.Reregister) {
 			return true
 		}
 	}

@@ -22,6 +22,7 @@ type view struct {
 	group    string          // the runner's group; "" when not asked for or not known
 	groups   []actions.Group // where the spec names a group
 	record   record
+	former   bool // what is local is where the runner was before, or is left there, too
 
 	broken string // why there is no registration that works, or ""
 	gone   bool   // it is absent here, or GitHub says 404 while its list answers
@@ -48,6 +49,12 @@ func (c *Config) look(ctx context.Context, r host.Reader) (*view, error) {
 
 func (c *Config) lookHere(r host.Reader, v *view) error {
 	local, err := readLocal(r, c.InstallDir)
+	if c.Former.registered(r) {
+		v.former = true
+		if err == nil && local == nil {
+			local, err = c.Former.local(r)
+		}
+	}
 	switch fault := new(unusable); {
 	case errors.As(err, fault):
 		v.broken = "unusable here: " + string(*fault)

@@ -62,7 +62,7 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 		return fmt.Errorf("cannot find the registration that config.sh says it made in %s (%v); run again", c.InstallDir, err)
 	}
 	rec.ID, rec.Ours, rec.Former, rec.Labels = int64(local.ID), true, "", nil
-	return rec.write(h)
+	return errors.Join(rec.write(h), c.leave(ctx, h))
 }
 
 // inherited is what a new registration has from the one before it where the spec
@@ -184,6 +184,8 @@ func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []rec
 			err = c.GitHub.SetLabels(ctx, v.remote.ID, send)
 		case "group":
 			err = c.move(ctx, h, v)
+		case placeField:
+			err = c.takeAlong(ctx, h, v)
 		case recordField:
 			v.record.ID, v.record.Former, v.record.Labels = v.remote.ID, "", nil
 			err = v.record.write(h)

@@ -30,6 +30,9 @@ func Notes(ctx context.Context, r host.Reader, s *spec.Spec) []string {
 	if note := survivorsNote(ctx, r, s); note != "" {
 		notes = append(notes, note)
 	}
+	if f := FormerOf(r, s); f.registered(r) {
+		notes = append(notes, f.note(s))
+	}
 	return notes
 }
 
@@ -41,5 +44,5 @@ func Registered(r host.Reader, s *spec.Spec) bool {
 			return true
 		}
 	}
-	return false
+	return FormerOf(r, s).registered(r)
 }

@@ -3,6 +3,7 @@ package resources
 import (
 	"crypto/sha256"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 const (
 	unitDir     = "/etc/systemd/system"
-	unitPattern = unitDir + "/actions.runner.*.service"
+	unitPattern = unitDir + "/*.service"
 
 	// longestUnit and longestRepo are the runner's own bounds
 	// (ServiceControlManager.CalculateServiceName on Linux).
@@ -116,9 +117,29 @@ func runnerUnits(r host.Reader) []foundUnit {
 		if err != nil {
 			continue
 		}
-		units = append(units, foundUnit{strings.TrimPrefix(path, unitDir+"/"), unitKeys(string(text))})
+		u := foundUnit{strings.TrimPrefix(path, unitDir+"/"), unitKeys(string(text))}
+		if strings.HasPrefix(u.name, "actions.runner.") || u.startsRunner() {
+			units = append(units, u)
+		}
 	}
 	return units
+}
+
+// startsRunner reports whether a unit of whatever name starts a runner, as one
+// that somebody wrote by hand does.
+func (u foundUnit) startsRunner() bool {
+	command, _, _ := strings.Cut(strings.TrimLeft(u.keys["ExecStart"], "-@:+!"), " ")
+	dir, program := path.Split(command)
+	switch program {
+	case "runsvc.sh", "run.sh":
+		return u.keys["WorkingDirectory"] != "" && path.Clean(dir) == path.Clean(u.keys["WorkingDirectory"])
+	}
+	return false
+}
+
+// dir is where the runner of a unit is installed.
+func (u foundUnit) dir() string {
+	return path.Clean(strings.ReplaceAll(u.keys["WorkingDirectory"], "%%", "%"))
 }
 
 // unitKeys reads KEY=VALUE lines of whatever section.

@@ -83,18 +83,23 @@ func (s service) retire(ctx context.Context, h host.Host, name string) error {
 		if u.name == name {
 			continue
 		}
-		reconcile.Progress(ctx)("retiring " + u.name)
-		if err := h.Systemd().Stop(ctx, u.name); err != nil {
-			return err
-		}
-		if err := h.Systemd().Disable(ctx, u.name); err != nil {
-			return err
-		}
-		if err := setAside(h, unitDir+"/"+u.name); err != nil {
+		if err := retireUnit(ctx, h, u.name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// retireUnit ends a unit of a runner for good, and keeps its file aside.
+func retireUnit(ctx context.Context, h host.Host, name string) error {
+	reconcile.Progress(ctx)("retiring " + name)
+	if err := h.Systemd().Stop(ctx, name); err != nil {
+		return err
+	}
+	if err := h.Systemd().Disable(ctx, name); err != nil {
+		return err
+	}
+	return setAside(h, unitDir+"/"+name)
 }
 
 // awaitListening waits until the Listener takes jobs, or has ended, or time is up.

@@ -45,6 +45,10 @@ type Tarball struct {
 	Trust      bool // --trust-on-first-use
 	Verify     bool // look at every file, and read it
 
+	// moves: a runner is at work elsewhere that is to be in Dir. What can fail is
+	// tried before that one is stopped, in a directory that is made for it.
+	moves bool
+
 	latest  string        // once looked up
 	staged  stagedTarball // between Prepare and Apply
 	gaveUp  bool          // a version did not listen in this very run
@@ -80,6 +84,9 @@ func tarballOf(s *spec.Spec, o Options) *Tarball {
 	if !o.Offline {
 		t.Releases = o.Releases
 	}
+	if o.Host != nil {
+		t.moves = FormerOf(o.Host, s) != nil
+	}
 	return t
 }
 
@@ -110,15 +117,8 @@ func (t *Tarball) Apply(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot look up the account %s: %w", t.User, err)
 	}
-	for _, dir := range []string{t.Dir, t.WorkDir} {
-		if err := bringTree(h, dir); err != nil {
-			return err
-		}
-	}
-	// Sticky while root works here, even if the directory is the user's to
-	// change afterwards.
-	if err := h.Mkdir(t.Dir, host.Perm{Mode: homeMode, GID: account.GID}); err != nil {
-		return fmt.Errorf("cannot make %s: %w", t.Dir, err)
+	if err := t.makeDir(h, account); err != nil {
+		return err
 	}
 	if err := t.sweep(h); err != nil {
 		return err
@@ -135,6 +135,20 @@ func (t *Tarball) Apply(ctx context.Context, h host.Host) error {
 		return err
 	}
 	return t.finish(h, account)
+}
+
+// makeDir makes the runner's directory. It is sticky while root works there, even
+// if it is the user's to change afterwards.
+func (t *Tarball) makeDir(h host.Host, account host.Account) error {
+	for _, dir := range []string{t.Dir, t.WorkDir} {
+		if err := bringTree(h, dir); err != nil {
+			return err
+		}
+	}
+	if err := h.Mkdir(t.Dir, host.Perm{Mode: homeMode, GID: account.GID}); err != nil {
+		return fmt.Errorf("cannot make %s: %w", t.Dir, err)
+	}
+	return nil
 }
 
 // platform is how GitHub names this machine's kind in its assets.

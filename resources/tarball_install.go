@@ -51,15 +51,22 @@ func (t *Tarball) Prepare(ctx context.Context, h host.Host) error {
 	if err != nil || len(l.tree) == 0 {
 		return err
 	}
-	if info, err := h.Lstat(t.Dir); err != nil || !info.IsDir() {
-		return nil // nothing runs here yet; Apply makes the directory first
-	}
-	if err := t.sweep(h); err != nil {
-		return err
+	info, err := h.Lstat(t.Dir)
+	there := err == nil && info.IsDir()
+	if !there && !t.moves {
+		return nil // nothing runs yet; Apply makes the directory first
 	}
 	account, err := accountOf(h, t.User, t.Existing)
 	if err != nil {
 		return nil // Apply says so
+	}
+	if !there {
+		if err := t.makeDir(h, account); err != nil {
+			return err
+		}
+	}
+	if err := t.sweep(h); err != nil {
+		return err
 	}
 	if m, err := t.kept(h, l); err != nil || m != nil {
 		return err

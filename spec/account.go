@@ -86,10 +86,16 @@ func (l *loader) texts(f *field) []string {
 
 // installDir is the runner's directory: below home, because the sandbox lets
 // the runner write there alone, and because home's sticky bit is what keeps a
-// job from moving the directory away and putting its own in the place.
-func (l *loader) installDir(f *field, home string) string {
+// job from moving the directory away and putting its own in the place. The home
+// of an existing account can be anything, such as a person's, which nothing
+// protects: its runner may lie elsewhere, in a directory of its own.
+func (l *loader) installDir(f *field, u User) string {
+	home := u.Home
 	if !f.has() {
 		return home + "/actions-runner"
+	}
+	if u.Existing {
+		return l.ownDir(f, "a directory of its own, such as /var/lib/"+u.Name+"/actions-runner")
 	}
 	dir := l.absolute(f)
 	if dir != "" && home != "" && (!within(dir, home) || dir == home) {

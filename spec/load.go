@@ -129,7 +129,7 @@ func (l *loader) spec(root *field) *Spec {
 		PTS:      l.pts(root.get("pts")),
 		Schedule: l.schedule(root.get("schedule")),
 	}
-	s.InstallDir = l.installDir(root.get("installDir"), s.User.Home)
+	s.InstallDir = l.installDir(root.get("installDir"), s.User)
 	s.Runner = l.runner(root.get("runner"), s)
 	s.Service = l.service(root.get("service"))
 	s.Notify = l.notify(root.get("notify"), s)

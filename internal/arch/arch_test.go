@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"internal/notify":         {"internal/host", "internal/github/actions", "reconcile", "spec"},
 	"internal/doctor":         {"internal/host", "internal/github/actions", "reconcile", "spec", "gopkg.in/yaml.v3"},
 	"internal/source":         {"internal/host", "spec"},
+	"internal/adopt":          {"internal/host", "internal/github/actions", "resources", "spec"},
 	"internal/status":         {"internal/host", "internal/github/actions", "internal/jobs", "internal/history", "internal/pause", "internal/notify", "internal/agent", "internal/deadline", "reconcile", "resources", "spec"},
 	"internal/expect":         {"internal/host", "internal/originals", "internal/jobs", "reconcile"},
 	"internal/gate":           {"internal/expect", "internal/host", "golang.org/x/sys"},
