@@ -116,6 +116,20 @@ func TestAsTyped(t *testing.T) {
 	}
 }
 
+// Nothing protects the home of an account that is used as it is, so that its
+// runner may lie elsewhere.
+func TestTheRunnerOfAnExistingAccountLiesElsewhere(t *testing.T) {
+	t.Parallel()
+	s := load(t, `version: 1
+user: {name: ana, existing: true, home: /home/ana}
+installDir: /opt/actions-runner
+runner: {url: https://github.com/o/r, version: "2.336.0"}
+`)
+	if s.InstallDir != "/opt/actions-runner" || s.WorkDir() != "/opt/actions-runner/_work" {
+		t.Errorf("it lies in %s, works in %s", s.InstallDir, s.WorkDir())
+	}
+}
+
 func TestRunnerKeys(t *testing.T) {
 	t.Parallel()
 	s := load(t, head+`  labels: [Self-Hosted, linux, x86_64, bench, 2.10]
