@@ -249,15 +249,3 @@ func TestWhatGitHubSays(t *testing.T) {
 		})
 	}
 }
-
-func FuzzWorkflow(f *testing.F) {
-	f.Add("on: push\njobs: {a: {runs-on: [self-hosted]}}")
-	f.Add("on: &a [*a]\njobs: {a: {runs-on: {group: [1], labels: {x: y}}}}")
-	f.Fuzz(func(t *testing.T, text string) {
-		jobs, _ := parseWorkflow(actions.File{Path: "x.yml", Text: []byte(text)})
-		for _, j := range jobs {
-			lacks(j, []string{"self-hosted"})
-			j.meant(nil)
-		}
-	})
-}

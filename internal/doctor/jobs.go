@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/internal/workflow"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -107,12 +108,12 @@ func (d *Doctor) groups(ctx context.Context, g *group) {
 func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
 	reached := 0
 	for _, file := range files {
-		jobs, err := parseWorkflow(file)
+		flow, err := workflow.Parse(file.Text)
 		if err != nil {
 			g.add(Unknown, "workflow", "", "cannot read %s: %v", file.Path, err)
 		}
-		for _, j := range jobs {
-			if d.job(g, j, public) {
+		for _, j := range flow.Jobs {
+			if j.Calls == "" && d.job(g, workJob{j, flow, file.Path}, public) {
 				reached++
 			}
 		}
@@ -122,25 +123,34 @@ func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
 	}
 }
 
+// A workJob is a job with the workflow that it is of.
+type workJob struct {
+	workflow.Job
+	of   workflow.Workflow
+	file string
+}
+
+func (j workJob) String() string { return fmt.Sprintf("job %s of %s", j.Name, j.file) }
+
 // job says what is to be said of one; it reports whether the job can come here.
 func (d *Doctor) job(g *group, j workJob, public bool) bool {
-	on := strings.Join(j.triggers, ", ")
-	missing := lacks(j, d.Labels)
+	on := strings.Join(j.of.Triggers, ", ")
+	missing := j.Lacks(d.Labels)
 	switch {
-	case j.dynamic != "":
-		g.add(Unknown, "job", "", "%s chooses its runner when it runs: %s", j, j.dynamic)
+	case j.Dynamic != "":
+		g.add(Unknown, "job", "", "%s chooses its runner when it runs: %s", j, j.Dynamic)
 		return false
-	case j.group != "":
-		g.add(Unknown, "job", "", "%s asks for the group %s, which a repository's runner is not in", j, j.group)
+	case j.Group != "":
+		g.add(Unknown, "job", "", "%s asks for the group %s, which a repository's runner is not in", j, j.Group)
 		return false
-	case len(j.labels) == 0, len(missing) > 0 && !j.meant(d.Labels):
+	case len(j.Labels) == 0, len(missing) > 0 && !j.Meant(d.Labels):
 		return false
 	case len(missing) > 0:
 		g.add(Warning, "job", "add it to runner.labels, or correct runs-on",
 			"%s asks for %s, which this runner lacks: unless another one has it, the job waits for ever", j, strings.Join(missing, ", "))
 		return false
 	}
-	if foreign := j.foreign(); len(foreign) > 0 && public {
+	if foreign := j.of.Foreign(); len(foreign) > 0 && public {
 		g.add(Warning, "job", "let it run on other runners, or on other triggers",
 			"%s reaches this runner on %s: with %s, somebody from outside brings the code", j, on, strings.Join(foreign, " and "))
 	} else {

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 
 	gh "github.com/google/go-github/v66/github"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 )
 
 // A call is one request and what it is called in an error.
@@ -19,7 +22,9 @@ type call struct {
 	body   any
 	write  bool   // it needs more than the permission to read
 	needs  string // what the credentials must be allowed; "" is what runners need
+	gone   string // the next step after 410, with what is before it
 	wish   wish
+	once   bool   // sent twice, it would be done twice
 	host   string // who was asked; do fills it in
 }
 
@@ -41,6 +46,9 @@ func (c *Client) do(ctx context.Context, via *gh.Client, rq call, out any) (next
 	if err != nil {
 		s := c.diagnose(rq, err)
 		c.learn(who, err, s.text)
+		if s.kind == nil {
+			s.kind = c.kind(rq, err)
+		}
 		return 0, s.about(rq)
 	}
 	defer resp.Body.Close()
@@ -49,9 +57,36 @@ func (c *Client) do(ctx context.Context, via *gh.Client, rq call, out any) (next
 		err = decode(resp.Response, out)
 	}
 	if err != nil {
-		return 0, c.explain(rq, err)
+		s := c.diagnose(rq, err)
+		if rq.once {
+			s.kind = actions.ErrUnsure // it is done
+		}
+		return 0, s.about(rq)
 	}
 	return resp.NextPage, nil
+}
+
+// kind tells an error that may pass, and one after which nobody knows whether
+// GitHub did what it was asked, from one that stays.
+func (c *Client) kind(rq call, err error) error {
+	_, ordered := c.refused(err)
+	var (
+		answer *gh.ErrorResponse
+		dial   *net.OpError
+	)
+	switch {
+	case ordered:
+		return actions.ErrAway
+	case errors.As(err, &dial) && dial.Op == "dial" && passing(err):
+		return actions.ErrAway
+	case errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < http.StatusInternalServerError:
+		return nil
+	case !passing(err):
+		return nil
+	case rq.once:
+		return actions.ErrUnsure
+	}
+	return actions.ErrAway
 }
 
 // heed takes from an answer what it says besides: that it was the last one
@@ -74,9 +109,12 @@ func (c *Client) heed(who string, via *gh.Client, rq call, resp *gh.Response) {
 
 var errNotJSON = errors.New("the answer is not the JSON that was expected")
 
-// decode reads one JSON value. A login page of some network in between is not
+// decode reads one JSON value, unless the answer has none. A login page of some network in between is not
 // mistaken for an answer.
 func decode(resp *http.Response, out any) error {
+	if resp.StatusCode == http.StatusNoContent {
+		return nil
+	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" {
 		return errNotJSON
 	}
@@ -94,11 +132,13 @@ func decode(resp *http.Response, out any) error {
 type page[T any] interface{ items() []T }
 
 // list collects the pages of a listing. path takes a page's number.
-func list[T any, P page[T]](ctx context.Context, c *Client, op string, w wish, path func(n int) string) ([]T, error) {
+func list[T any, P page[T]](ctx context.Context, c *Client, rq call, path func(n int) string) ([]T, error) {
 	var all []T
+	rq.method = http.MethodGet
 	for n := 1; n > 0; {
 		var p P
-		next, err := c.do(ctx, c.api, call{op: op, method: http.MethodGet, path: path(n), wish: w}, &p)
+		rq.path = path(n)
+		next, err := c.do(ctx, c.api, rq, &p)
 		if err != nil {
 			return nil, err
 		}

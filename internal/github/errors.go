@@ -78,7 +78,7 @@ func (c *Client) status(rq call, e *gh.ErrorResponse) *sentence {
 		s.kind = actions.ErrNotFound
 		return s
 	case http.StatusGone:
-		s := say("GitHub says that it is no more (410%s); if the repository's issues are turned off, turn them on or take notify.issue out of the spec", c.said(e))
+		s := say("GitHub says that it is no more (410%s)%s", c.said(e), rq.gone)
 		s.kind = actions.ErrNotFound
 		return s
 	case http.StatusConflict:

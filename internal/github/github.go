@@ -8,7 +8,8 @@
 // labels, groups' ids, digests and enterprise remove tokens.
 //
 // Every error is a sentence: what could not be done, why, and what to do next.
-// The only kind that callers can tell apart is [actions.ErrNotFound].
+// The kinds that callers can tell apart are [actions.ErrNotFound],
+// [actions.ErrAway] and [actions.ErrUnsure].
 package github
 
 import (
@@ -58,8 +59,9 @@ type Client struct {
 	place     spec.URL
 	prefix    string // repos/OWNER/REPO, orgs/NAME or enterprises/NAME
 	cred      Credentials
-	api       *gh.Client // with the credentials
-	public    *gh.Client // the public API; api itself on github.com
+	api       *gh.Client        // with the credentials
+	public    *gh.Client        // the public API; api itself on github.com
+	files     http.RoundTripper // for what is not GitHub's API: without credentials
 	memory    *Memory
 	patient   bool
 	now       func() time.Time
@@ -71,7 +73,7 @@ type Client struct {
 func New(o Options) (*Client, error) {
 	c := &Client{
 		place: o.URL, prefix: prefix(o.URL), cred: o.Credentials,
-		memory: o.Memory, patient: o.Patient, now: o.now,
+		files: plainTransport(o.Dial), memory: o.Memory, patient: o.Patient, now: o.now,
 	}
 	if c.memory == nil {
 		c.memory = &Memory{}

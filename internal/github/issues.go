@@ -85,6 +85,6 @@ func (c *Client) issue(ctx context.Context, rq call, out any) (next int, err err
 	if c.place.Scope != spec.Repository {
 		return 0, &sentence{text: fmt.Sprintf("cannot %s: an issue belongs to a repository, and runner.url names the %s; use notify.webhook, webhookFile or command", rq.op, c.where())}
 	}
-	rq.needs = forIssues
+	rq.needs, rq.gone = forIssues, "; if the repository's issues are turned off, turn them on or take notify.issue out of the spec"
 	return c.do(ctx, c.api, rq, out)
 }

@@ -49,7 +49,7 @@ func (c *Client) Workflows(ctx context.Context) ([]actions.File, error) {
 		if ext := path.Ext(e.Name); e.Type != "file" || ext != ".yml" && ext != ".yaml" || len(files) == mostWorkflows {
 			continue
 		}
-		text, err := c.content(ctx, e.Path)
+		text, err := c.File(ctx, e.Path, "")
 		if err != nil {
 			return nil, err
 		}
@@ -58,9 +58,10 @@ func (c *Client) Workflows(ctx context.Context) ([]actions.File, error) {
 	return files, nil
 }
 
-// content reads one file, which comes in base64
-// (docs.github.com, REST: get repository content).
-func (c *Client) content(ctx context.Context, name string) ([]byte, error) {
+// File reads a file of the repository as it is at a branch or tag, "" being the
+// default branch. It comes in base64 (docs.github.com, REST: get repository
+// content). The error wraps [actions.ErrNotFound] when GitHub answers 404.
+func (c *Client) File(ctx context.Context, name, ref string) ([]byte, error) {
 	var file struct{ Encoding, Content string }
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
@@ -69,6 +70,10 @@ func (c *Client) content(ctx context.Context, name string) ([]byte, error) {
 	rq := call{
 		op: "read " + name + " of " + c.where(), method: http.MethodGet,
 		path: c.prefix + "/contents/" + strings.Join(parts, "/"), needs: forContents,
+	}
+	if ref != "" {
+		rq.op += " at " + ref
+		rq.path += "?ref=" + url.QueryEscape(ref)
 	}
 	if _, err := c.do(ctx, c.api, rq, &file); err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	gh "github.com/google/go-github/v66/github"
+
+	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
 )
 
 // A rest is a time in which GitHub is not asked. One that GitHub asked for is
@@ -48,7 +50,9 @@ func (r rest) String() string {
 // resting says why GitHub is not asked now, nil when it may be.
 func (c *Client) resting(who string) *sentence {
 	if r := c.memory.rest(who); r.binds(c.now(), c.patient) {
-		return say("%v", r)
+		s := say("%v", r)
+		s.kind = actions.ErrAway
+		return s
 	}
 	return nil
 }

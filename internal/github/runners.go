@@ -23,7 +23,7 @@ func (p runnersPage) items() []actions.Runner { return p.Runners }
 // asked for that name alone; a GHES too old to filter returns everyone, so the
 // caller still has to compare.
 func (c *Client) Runners(ctx context.Context, name string) ([]actions.Runner, error) {
-	return list[actions.Runner, runnersPage](ctx, c, "list the runners of "+c.where(), wish{lasting: true}, func(n int) string {
+	return list[actions.Runner, runnersPage](ctx, c, call{op: "list the runners of " + c.where(), wish: wish{lasting: true}}, func(n int) string {
 		q := url.Values{"per_page": {fmt.Sprint(perPage)}, "page": {fmt.Sprint(n)}}
 		if name != "" {
 			q.Set("name", name)
@@ -90,7 +90,7 @@ func (p groupsPage) items() []actions.Group { return p.Groups }
 // Groups lists the runner groups of an organisation or enterprise; a
 // repository has none. An answer that is younger than age will do.
 func (c *Client) Groups(ctx context.Context, age time.Duration) ([]actions.Group, error) {
-	return list[actions.Group, groupsPage](ctx, c, "list the runner groups of "+c.where(), wish{lasting: true, fresh: age}, func(n int) string {
+	return list[actions.Group, groupsPage](ctx, c, call{op: "list the runner groups of " + c.where(), wish: wish{lasting: true, fresh: age}}, func(n int) string {
 		return fmt.Sprintf("%s/actions/runner-groups?per_page=%d&page=%d", c.prefix, perPage, n)
 	})
 }

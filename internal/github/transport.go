@@ -22,9 +22,12 @@ var (
 	errRedirect = errors.New("the answer is a redirect to somewhere else")
 )
 
-// newTransport is net/http's with bounds on waiting and on what is read. It
-// honours https_proxy, http_proxy and no_proxy.
-func newTransport(dial DialFunc) http.RoundTripper {
+// newTransport is net/http's with bounds on waiting and on what is read.
+func newTransport(dial DialFunc) http.RoundTripper { return bounded{plainTransport(dial)} }
+
+// plainTransport is net/http's with bounds on waiting. It honours https_proxy,
+// http_proxy and no_proxy.
+func plainTransport(dial DialFunc) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = dial
 	if dial == nil {
@@ -32,7 +35,7 @@ func newTransport(dial DialFunc) http.RoundTripper {
 	}
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxResponseHeaderBytes = 256 << 10
-	return bounded{t}
+	return t
 }
 
 // stayHome follows a redirect only to the same host and with the same method:

@@ -149,16 +149,6 @@ func (s *Server) deprecation(c *call) reply {
 	return ok(d)
 }
 
-func (s *Server) listWorkflows(c *call) reply {
-	all := s.world.workflows[c.scope()]
-	shown, header := page(c, all)
-	views := []map[string]any{}
-	for _, w := range shown {
-		views = append(views, map[string]any{"id": w.ID, "name": w.Name, "path": w.Path, "state": w.State})
-	}
-	return reply{http.StatusOK, map[string]any{"total_count": len(all), "workflows": views}, header}
-}
-
 func (s *Server) rateLimit(*call) reply {
 	rate := map[string]any{
 		"limit": 5000, "remaining": s.world.remaining, "used": 5000 - s.world.remaining,

@@ -39,6 +39,8 @@ const (
 	docsGroups   = "docs.github.com, enterprise cloud, REST: self-hosted runner groups"
 	docsApps     = "docs.github.com, REST: apps, create an installation access token"
 	docsFlows    = "docs.github.com, REST: workflows, list repository workflows"
+	docsFetch    = "docs.github.com, REST: artifacts, download an artifact; it redirects to an address that is good for a minute"
+	docsUser     = "docs.github.com, REST: users, get the authenticated user"
 	docsIssues   = "docs.github.com, REST: issues; comments; 410 where issues are disabled, or the issue was deleted"
 	changelog    = "github.blog changelog of 2026-09-03: deprecation of runner versions"
 	runnerConfig = "actions/runner, Runner.Listener/Configuration/ConfigurationManager.cs and Runner.Common/RunnerDotcomServer.cs"
@@ -70,6 +72,8 @@ var Beyond = []Shape{
 	{"GET /orgs/{org}/actions/runners/deprecations/{version}", changelog, nil, []string{"runner_version", "runtime_deprecates_at", "registration_deprecates_at"}},
 	{"GET /enterprises/{enterprise}/actions/runners/deprecations/{version}", changelog, nil, []string{"runner_version", "runtime_deprecates_at", "registration_deprecates_at"}},
 	{"GET /repos/{owner}/{repo}/actions/workflows", docsFlows, nil, []string{"total_count", "workflows"}},
+	{"GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}", docsFetch, nil, nil},
+	{"GET /user", docsUser, nil, []string{"login", "id"}},
 	{"GET /repos/{owner}/{repo}/issues", docsIssues, nil, nil},
 	{"POST /repos/{owner}/{repo}/issues", docsIssues, []string{"title"}, []string{"number", "title", "body", "state"}},
 	{"GET /repos/{owner}/{repo}/issues/{issue_number}", docsIssues, nil, []string{"number", "title", "body", "state"}},

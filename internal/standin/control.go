@@ -169,27 +169,6 @@ func (s *Server) Deprecate(d Deprecation) {
 	s.world.deprecations[d.Version] = d
 }
 
-// A Workflow of a repository.
-type Workflow struct {
-	ID    int64
-	Name  string
-	Path  string // .github/workflows/FILE.yml
-	State string // active, disabled_manually, ...
-}
-
-// AddWorkflow adds a workflow to a repository; an empty state is active.
-func (s *Server) AddWorkflow(scope Scope, w Workflow) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w.State == "" {
-		w.State = "active"
-	}
-	if w.ID == 0 {
-		w.ID = s.world.id()
-	}
-	s.world.workflows[scope] = append(s.world.workflows[scope], w)
-}
-
 // Violations lists what the server or its callers did that GitHub's
 // description, or the table [Beyond] it, does not allow.
 func (s *Server) Violations() []string {

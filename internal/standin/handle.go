@@ -94,6 +94,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		inner := r.Clone(r.Context())
 		inner.URL.Path, inner.URL.RawPath = path, strings.TrimPrefix(r.URL.RawPath, "/api/v3")
 		s.serveAPI(out, inner, body)
+	case host == HostBlobs || strings.HasPrefix(path, "/_blobs/"):
+		s.serveBlob(out, r)
 	case host == HostAssets || strings.HasPrefix(path, "/_assets/"):
 		s.serveAsset(out, r)
 	default:

@@ -14,6 +14,7 @@ type Job struct {
 	Labels     []string
 	Repository string // OWNER/NAME; default: the scope's, or example/bench
 	Workflow   string // default: bench
+	Step       string // the name of its one step; default: Run script
 	Script     string // run by bash -e in the workspace; empty: none
 	Sleep      time.Duration
 	Env        map[string]string
@@ -49,6 +50,8 @@ type JobState struct {
 
 	Steps Steps // how long each step of the hand-over takes, beside the real ones
 
+	run   int64  // that it belongs to, 0 when nobody dispatched it
+	taker string // the name of the runner that acquired it
 	lease time.Time
 }
 
@@ -59,12 +62,18 @@ func (j JobState) Over() bool { return !j.Ended.IsZero() }
 func (s *Server) Enqueue(job Job) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.enqueue(job, 0)
+}
+
+// enqueue is Enqueue for a job of a run, 0 for one that nobody dispatched. It
+// needs the lock.
+func (s *Server) enqueue(job Job, run int64) string {
 	n := int64(len(s.broker.jobs) + 1)
 	windows := s.windows
 	if job.Windows != nil {
 		windows = *job.Windows
 	}
-	j := &JobState{Job: job, RequestID: n, Queued: time.Now(), Steps: windows.steps(s.options.Seed, uint64(n))}
+	j := &JobState{Job: job, RequestID: n, run: run, Queued: time.Now(), Steps: windows.steps(s.options.Seed, uint64(n))}
 	j.ID = newID()
 	if j.Name == "" {
 		j.Name = fmt.Sprintf("job-%d", n)

@@ -59,10 +59,14 @@ func (s *Server) acquire(w http.ResponseWriter, r *http.Request) {
 	if j == nil {
 		return
 	}
-	j.Acquired, j.lease, who.Busy = time.Now(), time.Now().Add(s.windows.Lease), true
+	j.Acquired, j.lease, who.Busy, j.taker = time.Now(), time.Now().Add(s.windows.Lease), true, who.Name
+	run := j.run
+	if run == 0 {
+		run = 1000 + j.RequestID
+	}
 	content := runner.JobMessage{
 		RequestID: j.RequestID, JobID: j.ID, PlanID: "plan-" + j.ID[:8], DisplayName: j.Name,
-		Repository: j.Repository, Workflow: j.Workflow, RunID: 1000 + j.RequestID, RunAttempt: 1,
+		Repository: j.Repository, Workflow: j.Workflow, RunID: run, RunAttempt: 1,
 		Script: j.Script, SleepMS: j.Sleep.Milliseconds(), Env: j.Env,
 		RenewMS: s.windows.RenewEvery.Milliseconds(), SpawnMS: j.Steps.Spawn.Milliseconds(),
 	}

@@ -147,7 +147,7 @@ func (s *Server) CA() []byte { return s.ca.pem }
 
 // Hosts lists every name that the server plays, for a host's /etc/hosts.
 func (s *Server) Hosts() []string {
-	names := []string{HostWeb, HostAPI, HostAssets, HostBroker, HostAdoptium}
+	names := []string{HostWeb, HostAPI, HostAssets, HostBroker, HostBlobs, HostAdoptium}
 	for _, name := range s.options.Names {
 		if !slices.Contains(names, name) {
 			names = append(names, name)

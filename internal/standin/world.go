@@ -90,6 +90,8 @@ type world struct {
 	releases     map[string][]*release // by owner/repo, newest last
 	downloads    []Asset
 	workflows    map[Scope][]Workflow
+	runs         []*Run // oldest first
+	dispatches   string // how they are answered
 	repositories map[Scope]Repository
 	deprecations map[string]Deprecation
 	issues       map[Scope][]*Issue

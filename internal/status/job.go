@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/SKaiNET-developers/benchctl/internal/listener"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -72,7 +73,7 @@ func (l *looker) job(ctx context.Context) Job {
 func (l *looker) nameOf(ctx context.Context, started time.Time) (name string) {
 	said, _ := l.Reader.Messages(ctx, l.Runner.Unit, started.Add(-spawnTime), started.Add(spawnTime), spawnLines)
 	for _, m := range said {
-		if what, rest := heard(m.Text); what == running && (name == "" || !m.At.After(started.Add(time.Second))) {
+		if what, rest := listener.Heard(m.Text); what == listener.Running && (name == "" || !m.At.After(started.Add(time.Second))) {
 			name = tidy(rest, longName)
 		}
 	}
@@ -81,9 +82,9 @@ func (l *looker) nameOf(ctx context.Context, started time.Time) (name string) {
 
 func (l *looker) lastJob() (last *LastJob) {
 	for _, m := range l.today {
-		if what, rest := heard(m.Text); what == completed {
-			parts := result.FindStringSubmatch(rest)
-			last = &LastJob{Name: tidy(parts[1], longName), Result: parts[2], Ended: m.At.Truncate(time.Second)}
+		if what, rest := listener.Heard(m.Text); what == listener.Completed {
+			name, came := listener.Result(rest)
+			last = &LastJob{Name: tidy(name, longName), Result: came, Ended: m.At.Truncate(time.Second)}
 		}
 	}
 	return last

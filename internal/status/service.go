@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/internal/listener"
 	"github.com/SKaiNET-developers/benchctl/resources"
 )
 
@@ -86,11 +87,11 @@ func (l *looker) listens(ctx context.Context, s *Service, u host.Unit) {
 func (l *looker) isLost(u host.Unit) bool {
 	last := ""
 	for _, m := range l.today {
-		if what, _ := heard(m.Text); what != "" && m.Invocation == u.InvocationID {
+		if what, _ := listener.Heard(m.Text); what != "" && m.Invocation == u.InvocationID {
 			last = what
 		}
 	}
-	return last == lost
+	return last == listener.Lost
 }
 
 // hear looks up in the journal when this invocation connected, and how often it
@@ -103,16 +104,16 @@ func (l *looker) hear(ctx context.Context, s *Service, u host.Unit) {
 			if m.Invocation != u.InvocationID {
 				continue
 			}
-			switch what, _ := heard(m.Text); {
-			case what == connected && s.Connected.IsZero():
+			switch what, _ := listener.Heard(m.Text); {
+			case what == listener.Connected && s.Connected.IsZero():
 				s.Connected = m.At
-			case what == listening && s.Listening.IsZero():
+			case what == listener.Listening && s.Listening.IsZero():
 				s.Listening = m.At
 			}
 		}
 	}
 	for _, m := range l.today {
-		if what, _ := heard(m.Text); what == reconnected {
+		if what, _ := listener.Heard(m.Text); what == listener.Reconnected {
 			s.Reconnects++
 			s.Reconnected = m.At
 		}
