@@ -48,7 +48,7 @@ func runAddress(c *call, r *Run) string {
 }
 
 func runPage(r *Run) string {
-	return fmt.Sprintf("https://%s/%s/actions/runs/%d", HostWeb, strings.TrimPrefix(string(r.Scope), "repos/"), r.ID)
+	return fmt.Sprintf("https://%s/%s/actions/runs/%d", HostWeb, r.Name, r.ID)
 }
 
 // state sums the jobs of a run up, as GitHub does.

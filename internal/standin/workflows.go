@@ -35,6 +35,7 @@ type Run struct {
 	ID       int64
 	Workflow Workflow
 	Scope    Scope
+	Name     string // OWNER/NAME, as whoever started it wrote it
 	Ref      string
 	Inputs   map[string]string
 	Actor    string
@@ -85,7 +86,7 @@ func (s *Server) DispatchAs(actor string, scope Scope, file, ref string) int64 {
 	defer s.mu.Unlock()
 	for _, w := range s.world.workflows[scope] {
 		if path.Base(w.Path) == file {
-			return s.start(scope, w, ref, nil, actor).ID
+			return s.start(scope, strings.TrimPrefix(string(scope), "repos/"), w, ref, nil, actor).ID
 		}
 	}
 	return 0
@@ -141,7 +142,7 @@ func (s *Server) dispatch(c *call, w Workflow) reply {
 			return refuse(http.StatusUnprocessableEntity, fmt.Sprintf("Unexpected inputs provided: [%q]", name))
 		}
 	}
-	r := s.start(c.scope(), w, short, sent.Inputs, login)
+	r := s.start(c.scope(), c.PathValue("owner")+"/"+c.PathValue("repo"), w, short, sent.Inputs, login)
 	if sent.Details == nil || !*sent.Details || s.world.dispatches == SilentDispatch {
 		return reply{status: http.StatusNoContent}
 	}
@@ -149,11 +150,10 @@ func (s *Server) dispatch(c *call, w Workflow) reply {
 }
 
 // start makes a run, and puts its jobs into the queue. It needs the lock.
-func (s *Server) start(scope Scope, w Workflow, ref string, inputs map[string]string, actor string) *Run {
-	r := &Run{ID: 1_000_000 + s.world.id(), Workflow: w, Scope: scope, Ref: ref, Inputs: inputs, Actor: actor, Created: time.Now()}
+func (s *Server) start(scope Scope, name string, w Workflow, ref string, inputs map[string]string, actor string) *Run {
+	r := &Run{ID: 1_000_000 + s.world.id(), Workflow: w, Scope: scope, Name: name, Ref: ref, Inputs: inputs, Actor: actor, Created: time.Now()}
 	for _, job := range w.Jobs {
-		job.Repository = strings.TrimPrefix(string(scope), "repos/")
-		job.Workflow = w.Name
+		job.Repository, job.Workflow = name, w.Name
 		r.Jobs = append(r.Jobs, s.enqueue(job, r.ID))
 	}
 	s.world.runs = append(s.world.runs, r)
