@@ -6,7 +6,7 @@
 // that a benchmark host takes from elsewhere.
 //
 // A test starts a server with [Start], sets the world with its methods
-// ([Server.AddRunner], [Server.Enqueue], [Server.Fail]) and reads back what
+// ([Server.AddRunner], [Server.AddWorkflow], [Server.Enqueue], [Server.Fail]) and reads back what
 // happened ([Server.Requests], [Server.Jobs], [Server.Violations]).
 //
 // Answers and callers' requests are checked against GitHub's own description
