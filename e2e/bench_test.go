@@ -29,10 +29,11 @@ func TestBars(t *testing.T) {
 	b.stopwatch = b.build(t, "./stopwatch")
 	var tables bytes.Buffer
 	fmt.Fprintf(&tables, "Measured on %s, with %s.\n", machine(t), load(t))
+	b.world = b.host(t)
 	for _, part := range []struct {
 		name    string
 		measure func(*testing.T) string
-	}{{"no-op", b.noop}, {"install", b.install}, {"exposure", exposures}} {
+	}{{"no-op", b.noop}, {"agent", b.agent}, {"install", b.install}, {"exposure", exposures}} {
 		t.Run(part.name, func(t *testing.T) { tables.WriteString(part.measure(t)) })
 	}
 	fmt.Fprintf(&tables, "\nAfterwards: %s.\n", load(t))
@@ -46,6 +47,7 @@ type bench struct {
 	dir       string // on a disk
 	product   string // benchctl, as it is released
 	stopwatch string
+	world     *world // a host in step with a full spec
 }
 
 // build makes a static program in the way that releases are made.
@@ -70,8 +72,8 @@ func (b *bench) archive(t *testing.T) standin.Asset {
 	return asset
 }
 
-// ansible and what apply would download, so that it is there each time.
-var benchPackages = []string{"ansible-core", "python3-apt", "git", "libicu76", "libkrb5-3",
+// What others need, and what apply would download, so that it is there each time.
+var benchPackages = []string{"ansible-core", "python3-apt", "git", "puppet-agent", "libicu76", "libkrb5-3",
 	"openjdk-21-jdk-headless", "php-cli", "php-xml", "php-gd", "php-zip", "php-bz2"}
 
 // host is a Debian 13 in step with everything that a spec can ask for.
@@ -102,13 +104,9 @@ type sample []struct {
 
 // noop measures a look at a host in step, and an Ansible playbook on it, in turns.
 func (b *bench) noop(t *testing.T) string {
-	w := b.host(t)
+	w := b.world.in(t)
 	w.putPlaybook()
-	text, err := os.ReadFile(b.stopwatch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.put("/usr/local/bin/stopwatch", string(text), 0o755)
+	w.program(b.stopwatch)
 	var diff, apply, ansible sample
 	for range 10 {
 		diff = append(diff, w.measure(6, "/usr/local/bin/benchctl", "diff", "--offline")...)
@@ -121,6 +119,16 @@ func (b *bench) noop(t *testing.T) string {
 		{"`benchctl apply --offline`", apply.wall().ms(), apply.cpu().ms(), apply.rss().mib(), less(ansible, apply)},
 		{"`ansible-playbook`, 8 tasks, no facts", ansible.wall().seconds(), ansible.cpu().seconds(), ansible.rss().mib(), ""},
 	})
+}
+
+// program puts one of ours on the host.
+func (w *world) program(path string) {
+	w.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.put("/usr/local/bin/"+filepath.Base(path), string(text), 0o755)
 }
 
 func less(than, s sample) string {

@@ -54,13 +54,13 @@ RuntimeDirectoryPreserve=yes
 {{end}}
 [Install]
 WantedBy=multi-user.target
-
+{{with .Schedule}}
 [X-Benchctl]
-Schedule={{.Schedule.Cron}}
-Splay={{.Schedule.Splay}}
-MaxDefer={{.Schedule.MaxDefer}}
-{{range .Sources}}` + sourceKey + `={{.}}
-{{end}}`),
+Schedule={{.Cron}}
+Splay={{.Splay}}
+MaxDefer={{.MaxDefer}}
+{{range $.Sources}}` + sourceKey + `={{.}}
+{{end}}{{end}}`),
 	applyUnit: agentTemplate(`[Unit]
 Description=benchctl: makes this host what its spec says
 Wants=network-online.target
@@ -103,7 +103,7 @@ RemoveOnStop=yes
 }
 
 func agentTemplate(text string) *template.Template {
-	return template.Must(template.New("agent").Parse("# Written by benchctl, which undoes changes made here: say it in the spec instead.\n" + text))
+	return template.Must(template.New("agent").Parse("# {{.Origin}}\n" + text))
 }
 
 // units are the agent's units as they must be, the agent itself last, and its
@@ -127,6 +127,7 @@ func (a agent) unit(r host.Reader, name, revision string) (string, error) {
 	s := a.spec
 	var text strings.Builder
 	err := agentTemplates[name].Execute(&text, map[string]any{
+		"Origin":       "Written by benchctl, which undoes changes made here: say it in the spec instead.",
 		"Binary":       a.binary,
 		"Files":        a.execFiles(),
 		"Sources":      a.sources,

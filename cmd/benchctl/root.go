@@ -134,5 +134,22 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // verbs is every verb there is, in the order of a host's life.
 var verbs = []func(*env, *flags) *cobra.Command{
-	newValidate, newSchema, newDoctor, newDiff, newApply, newStatus, newDispatch, newRotate, newImport, newAgent, newPause, newResume, newRevert, newRemove, newRehearse, newReady, newGate, newPass, newFetch, newGuard, newRelay, newMan, newVersion,
+	newValidate,
+	newSchema,
+	newDoctor,
+	newImport,
+	newDiff,
+	newApply,
+	newStatus,
+	newDispatch,
+	newRotate,
+	newAgent,
+	newPause,
+	newResume,
+	newRevert,
+	newRemove,
+	newRehearse,
+	// what only units, hooks and whoever makes a package calls
+	newReady, newGate, newPass, newFetch, newGuard, newRelay, newMan, newUnits,
+	newVersion,
 }
