@@ -27,13 +27,18 @@ type Former struct {
 const placeField = "place of the registration"
 
 // FormerOf finds the place by the units, which are root's, and by what `.runner`
-// says there: that it is the runner of the spec. It is nil when there is none.
-// Whoever can write that file can have their own registration taken along, under
+// says there: that it is the runner of the spec. It is nil when there is none, and
+// when a unit starts the runner where the spec wants it already: whatever else
+// says that it is this runner is left from another time. Whoever can write that file can have their own registration taken along, under
 // the name and to the place that the spec says, and no more.
 func FormerOf(r host.Reader, s *spec.Spec) *Former {
-	for _, u := range runnerUnits(r) {
+	units := runnerUnits(r)
+	if slices.ContainsFunc(units, func(u foundUnit) bool { return u.dir() == s.InstallDir }) {
+		return nil
+	}
+	for _, u := range units {
 		f := &Former{Dir: u.dir(), User: u.keys["User"], Unit: u.name}
-		if f.Dir == s.InstallDir || !path.IsAbs(f.Dir) {
+		if !path.IsAbs(f.Dir) {
 			continue
 		}
 		if l, _ := f.local(r); l != nil && sameURL(l.URL, s.Runner.URL.Text) && strings.EqualFold(l.Name, runnerName(r, s)) {

@@ -135,6 +135,57 @@ func TestARunnerMovesWithItsRegistration(t *testing.T) {
 	m.moved(t, "in the next run")
 }
 
+// Nobody is asked for credentials to go on with a registration that there is;
+// what only `.runner` says of it is then not written down as this host's.
+func TestARunnerMovesWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	m := newMove(t)
+	m.Config.GitHub = nil
+	if err := m.Apply(t.Context(), m.Machine); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := readLocal(m.Machine, configDir); l == nil || err != nil || l.ID != 7 {
+		t.Errorf("the registration is %+v (%v)", l, err)
+	}
+	if recorded(m.Machine) || m.Text(homeDir+"/.runner") != "" {
+		t.Error("a record was written, or the old place was not left")
+	}
+}
+
+// A registration that GitHub has forgotten is made anew in the new place.
+func TestADeadRegistrationDoesNotMove(t *testing.T) {
+	t.Parallel()
+	m := newMove(t)
+	m.gh.runners = nil
+	b := &bench{Machine: m.Machine, Config: m.Config, gh: m.gh}
+	m.OnRun = b.run
+	want := "registration: deleted at GitHub (id 7) -> box at https://github.com/octo/bench [re-register]"
+	if got := lines(diffOf(t, m.Machine, m.Config)); got != want {
+		t.Errorf("diff:\n%s\nwant:\n%s", got, want)
+	}
+	if err := m.Apply(t.Context(), m.Machine); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.gh.runners) != 1 || m.gh.runners[0].ID == 7 || m.Text(homeDir+"/.credentials_rsaparams") != "" {
+		t.Errorf("GitHub has %+v", m.gh.runners)
+	}
+	if changes := diffOf(t, m.Machine, m.Config); changes != nil {
+		t.Errorf("still differs: %s", lines(changes))
+	}
+}
+
+// Where a unit starts the runner in its place, what says the same elsewhere is
+// left from another time, and its jobs are nobody's.
+func TestARunnerInItsPlaceDoesNotMove(t *testing.T) {
+	t.Parallel()
+	m := newMove(t)
+	m.WriteFile(unitDir+"/actions.runner.octo-bench.other.service", "[Service]\nUser=gha-runner\nWorkingDirectory="+configDir+"\n")
+	m.wire()
+	if r := Runner(m.Machine, m.spec); m.Former != nil || r.Dir != configDir {
+		t.Errorf("former %+v, runner %+v", m.Former, r)
+	}
+}
+
 // Law 6: killed at any instant, the next apply ends the move, and there is never
 // a moment without a whole registration somewhere.
 func TestAMoveKilledAtAnyInstant(t *testing.T) {

@@ -85,7 +85,7 @@ type foundUnit struct {
 // unitsOf returns the units of the runner in installDir, whoever wrote them,
 // sorted.
 func unitsOf(r host.Reader, installDir string) []foundUnit {
-	return slices.DeleteFunc(runnerUnits(r), func(u foundUnit) bool { return u.keys["WorkingDirectory"] != unitText(installDir) })
+	return slices.DeleteFunc(runnerUnits(r), func(u foundUnit) bool { return u.dir() != installDir })
 }
 
 // Rival is an error if benchctl looks after another runner on this host. What
@@ -132,14 +132,14 @@ func (u foundUnit) startsRunner() bool {
 	dir, program := path.Split(command)
 	switch program {
 	case "runsvc.sh", "run.sh":
-		return u.keys["WorkingDirectory"] != "" && path.Clean(dir) == path.Clean(u.keys["WorkingDirectory"])
+		return u.keys["WorkingDirectory"] != "" && path.Clean(dir) == u.dir()
 	}
 	return false
 }
 
-// dir is where the runner of a unit is installed.
+// dir is where the runner of a unit is installed, "." where it does not say.
 func (u foundUnit) dir() string {
-	return path.Clean(strings.ReplaceAll(u.keys["WorkingDirectory"], "%%", "%"))
+	return path.Clean(strings.ReplaceAll(strings.TrimPrefix(u.keys["WorkingDirectory"], "-"), "%%", "%"))
 }
 
 // unitKeys reads KEY=VALUE lines of whatever section.

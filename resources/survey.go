@@ -33,6 +33,9 @@ type Survey struct {
 	Env          map[string]string `json:"-"`                   // of `.env`, and the unit's proxies; it may hold secrets
 	DropIns      []string          `json:"drop_ins,omitempty"`  // of the unit, that are for it alone
 	Release      string            `json:"release"`             // such as debian 12
+	// SharedGroup is the user's own group if others are in it, too.
+	SharedGroup string   `json:"shared_group,omitempty"`
+	Unseen      []string `json:"unseen,omitempty"` // what could not be looked at, and why
 }
 
 // A Registration is what `.runner` says, which the runner's user may have made up.
@@ -71,11 +74,20 @@ func Look(r host.Reader, dir string) (*Survey, error) {
 	s.Version = programVersion(r, dir)
 	s.environment(r)
 	s.Java = findJava(r, s.jobPath(r), s.Env["JAVA_HOME"])
-	if d, err := NewApt().dpkg.read(r); err == nil && d.Package(ptsPackage).installed() {
+	if d, err := NewApt().dpkg.read(r); err != nil {
+		s.unseen("the Phoronix Test Suite and the JDK's package", err)
+	} else if d.Package(ptsPackage).installed() {
 		s.PTS = upstream(d.Package(ptsPackage).Version)
 	}
 	s.Governors = governors(r)
 	return s, nil
+}
+
+// unseen notes what could not be looked at. What is not there was looked at.
+func (s *Survey) unseen(what string, err error) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Unseen = append(s.Unseen, what+": "+plain(err.Error()))
+	}
 }
 
 func (s *Survey) registration(r host.Reader) error {
@@ -130,6 +142,14 @@ func (s *Survey) account(r host.Reader) error {
 		return fmt.Errorf("cannot look up the account %s, which the runner in %s runs as: %w", plain(s.User), plain(s.Dir), err)
 	}
 	s.Home = a.Home
+	all, err := groups(r)
+	s.unseen("the account's group", err)
+	for _, g := range all {
+		others := slices.DeleteFunc(g.members, func(name string) bool { return name == a.Name })
+		if g.gid == a.GID && (g.name != a.Name || len(others) > 0) {
+			s.SharedGroup = g.name
+		}
+	}
 	info, err := r.Lstat(a.Home)
 	s.Own = err == nil && info.IsDir() && info.UID == 0 && info.GID == a.GID && info.Mode == homeMode && a.UID < firstPerson
 	return nil
@@ -183,7 +203,8 @@ func (s *Survey) environment(r host.Reader) {
 			s.Env[name] = value
 		}
 	}
-	text, _ := wary{r}.ReadBelow(s.Dir, ".env")
+	text, err := wary{r}.ReadBelow(s.Dir, ".env")
+	s.unseen("the jobs' environment", err)
 	for name, value := range variables(string(text)) {
 		if !hookVariables.MatchString(strings.ToUpper(name)) && name != "LANG" && name != "PATH" {
 			s.Env[name] = value
@@ -212,6 +233,7 @@ func proxiesOf(unit string) map[string]string {
 // jobPath is where jobs look for programs.
 func (s *Survey) jobPath(r host.Reader) []string {
 	text, err := wary{r}.ReadBelow(s.Dir, ".path")
+	s.unseen("the jobs' PATH", err)
 	if err != nil {
 		return strings.Split(systemPath, ":")
 	}

@@ -166,7 +166,16 @@ func (a importFlags) put(e *env, text string) error {
 		return nil
 	}
 	if !filepath.IsAbs(a.write) {
-		if err := os.WriteFile(a.write, []byte(text), 0o644); err != nil {
+		how := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		if !a.force {
+			how |= os.O_EXCL
+		}
+		file, err := os.OpenFile(a.write, how, 0o644)
+		if err == nil {
+			_, err = file.WriteString(text)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
 			return fmt.Errorf("cannot write the spec: %w", err)
 		}
 		return nil

@@ -26,8 +26,7 @@ type GitHub interface {
 }
 
 // Choose returns the directory of the runner to import: the one that was named,
-// else the only one that there is. Those that benchctl looks after are passed
-// over where there is another.
+// else the only one that a unit starts, else the only one that lies around.
 func Choose(r host.Reader, named string) (string, error) {
 	if named != "" {
 		if !path.IsAbs(named) {
@@ -37,7 +36,9 @@ func Choose(r host.Reader, named string) (string, error) {
 	}
 	var dirs []string
 	for _, f := range resources.Find(r) {
-		dirs = append(dirs, f.Dir)
+		if path.IsAbs(f.Dir) {
+			dirs = append(dirs, path.Clean(f.Dir))
+		}
 	}
 	if len(dirs) == 0 {
 		dirs = resources.Strays(r)

@@ -23,6 +23,7 @@ root:x:0:0::/root:/bin/bash
 ana:x:1000:1000::/home/ana:/bin/bash
 -- etc/group --
 ana:x:1000:
+-- var/lib/dpkg/status --
 -- etc/os-release --
 ID=debian
 VERSION_ID="12"
@@ -204,6 +205,18 @@ func TestWhatIsOddAboutARunner(t *testing.T) {
 			h.WriteFile("/opt/jdk/bin/java", "")
 			h.WriteFile("/opt/actions-runner/.env", "JAVA_HOME=/opt/jdk\n")
 		}, []string{"# jdk: jobs find a java in /opt/jdk, which does not say its version", "!JAVA_HOME"}},
+		"an environment behind a link": {func(h host) {
+			if err := os.Symlink("/etc/shadow", h.Path("/opt/actions-runner/.env")); err != nil {
+				h.t.Fatal(err)
+			}
+		}, []string{"# not seen: the jobs' environment: cannot read .env: it is a link"}},
+		"a group of many": {func(h host) { h.replace("/etc/group", "ana:x:1000:", "users:x:1000:") },
+			[]string{"# Its group users is not its own"}},
+		"no dpkg": {func(h host) {
+			if err := os.Remove(h.Path("/var/lib/dpkg/status")); err != nil {
+				h.t.Fatal(err)
+			}
+		}, []string{"# not seen: the Phoronix Test Suite and the JDK's package: cannot see the installed packages"}},
 		"variables of all kinds": {func(h host) {
 			h.WriteFile("/opt/actions-runner/.env", "B=2\nA=x: #y\nDB_PASSWORD=canary\nACTIONS_RUNNER_HOOK_JOB_STARTED=/x.sh\nP=ftp://u:canary@h\nODD-NAME=1\nnonsense\n")
 		}, []string{`    A: "x: #y"`, `    B: "2"`, "# left out: DB_PASSWORD: ", "# left out: P: it holds a password", "# left out: ODD-NAME: ", "!canary", "!HOOK", "!nonsense"}},

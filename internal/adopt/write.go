@@ -39,6 +39,10 @@ func Write(s *resources.Survey, at View, host, file string) (*Draft, error) {
 	d.account()
 	d.runner(url)
 	d.tools()
+	for _, what := range s.Unseen {
+		d.say("not seen: " + tidy(what))
+		d.note("not seen: %s", what)
+	}
 	if !s.Registration.Ephemeral {
 		d.gap()
 		d.say("Recommended: benchctl looks every half hour, and mends what drifted while no job runs.")
@@ -76,6 +80,10 @@ func (d *Draft) account() {
 		d.moves(dir)
 	} else {
 		d.put("installDir", dir, "found there")
+	}
+	if s.SharedGroup != "" {
+		d.say("Its group " + tidy(s.SharedGroup) + " is not its own: whoever is in it may write into the runner's directory.")
+		d.note("the group %s of the account %s is not its own: whoever is in it may write into the runner's directory", s.SharedGroup, s.User)
 	}
 	d.say("Recommended, once this spec is in step: an account of its own, whose jobs see nothing of " + s.User + "'s.")
 	d.say("Put these two in the place of the above; an apply then moves the runner when it is idle, takes")
