@@ -191,7 +191,9 @@ func (w *world) agentPID() string { w.t.Helper(); return w.look("systemctl show 
 
 // agentStandsBack while an apply is in the middle of something.
 func (w *world) agentStandsBack() {
-	w.look("systemd-run --quiet --unit=lab-lock flock /run/benchctl/lock sleep 1000")
+	w.put("/root/lock.pl", `open F, ">>", "/run/benchctl/lock"; flock F, 2; sleep 1000`, 0o644) // one that writes, as benchctl's
+	w.look("systemd-run --quiet --unit=lab-lock perl /root/lock.pl")
+	w.reaches("flock -n /run/benchctl/lock true || echo held", "held")
 	w.flip()
 	for _, args := range [][]string{{"pass"}, {"apply", "--unattended"}} {
 		if r := w.benchctl(3, args...); !strings.Contains(r.Stderr, "another benchctl is at work on this host") {

@@ -27,7 +27,7 @@ func TestPackage(t *testing.T) {
 		{"systemctl is-enabled benchctl benchctl-apply || true", "disabled\nstatic"},
 		{"systemctl is-active benchctl || true", "inactive"},
 		{"systemd-analyze verify benchctl.service benchctl-apply.service benchctl-relay.socket 2>&1 | grep benchctl || true", ""},
-		{"zcat /usr/share/man/man1/benchctl-apply.1.gz | grep -c '^.SH EXAMPLE'", "1"},
+		{"zcat /usr/share/man/man1/benchctl-apply.1.gz | grep -c '^.SH SYNOPSIS'", "1"},
 		{"grep -l benchctl /usr/share/bash-completion/completions/benchctl", "/usr/share/bash-completion/completions/benchctl"},
 		{"benchctl validate -f /usr/share/doc/benchctl/examples/minimal.yaml >/dev/null && echo valid", "valid"},
 	})
@@ -108,6 +108,7 @@ func (w *world) packageGoes() {
 	w.sh("dpkg -P benchctl")
 	w.wantLines([][2]string{
 		{"systemctl show -P LoadState benchctl", "not-found"},
-		{"find / -xdev -path /proc -prune -o -name '*benchctl*' -print | grep -v -e ^/root -e ^/var/lib/dpkg -e ^/run -e ^/tmp || true", ""},
+		{"find / -xdev -path /proc -prune -o -name '*benchctl*' -print | grep -v -e ^/root -e ^/run -e ^/tmp -e lab.crt$", "/etc/benchctl"}, // the operator's token
+
 	})
 }

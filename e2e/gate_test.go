@@ -235,7 +235,7 @@ func (g *guest) gated() {
 		}
 	}
 	look("in step +service ", "in step +cpufreq +performance on all 2$", "in step +sysctl/kernel.perf_event_paranoid +-?[01]$",
-		"[a-z ]+ load +[0-9.]+ ", "in step +packages ", "in step +processes +none left", "unsupported +throttling ")
+		"[a-z ]+ load +.*[0-9.]+ ", "in step +packages ", "in step +processes +none left", "unsupported +throttling ")
 	g.setGovernors("performance", "schedutil")
 	g.put("/root/held.deb", scripted(g.t, "held", "touch /run/held; while test -e /run/held; do sleep 0.1; done"), 0o644)
 	g.sh("systemd-run -q --collect dpkg -i /root/held.deb; until test -e /run/held; do sleep 0.1; done")

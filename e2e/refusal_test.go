@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
@@ -172,6 +173,7 @@ func (w *world) refuse(kind string, f refusal) {
 			if injected.Hits() == 0 {
 				w.t.Error("nothing met the fault")
 			}
+			w.look("rm -f " + github.MemoryFile) // GitHub wanted to be left alone, and would be
 		}()
 	}
 	env := f.env

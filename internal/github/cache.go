@@ -52,7 +52,7 @@ func (c *cache) RoundTrip(req *http.Request) (*http.Response, error) {
 	key := c.who + " " + req.URL.String()
 	old, known := c.memory.answer(key)
 	if age := c.now().Sub(old.at); known && age >= 0 && age < w.fresh {
-		return old.response(req), nil
+		return old.response(req, unasked), nil
 	}
 	if known {
 		req = req.Clone(req.Context())
@@ -64,9 +64,9 @@ func (c *cache) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if known && resp.StatusCode == http.StatusNotModified {
 		resp.Body.Close()
-		old.at = c.now()
+		old = old.refreshed(resp.Header, c.now())
 		c.memory.put(key, old)
-		return old.response(req), nil
+		return old.response(req, confirmed), nil
 	}
 	if resp.StatusCode == http.StatusOK && resp.Header.Get("ETag") != "" {
 		c.keep(key, resp, w.lasting)
@@ -90,9 +90,21 @@ func (c *cache) keep(key string, resp *http.Response, lasting bool) {
 	c.memory.put(key, answered{at: c.now(), header: resp.Header.Clone(), body: data, lasting: lasting})
 }
 
-func (a answered) response(req *http.Request) *http.Response {
+// refreshed is an answer that GitHub stands by. What the headers say now counts,
+// such as when the token ends (RFC 9111, section 4.3.4).
+func (a answered) refreshed(h http.Header, at time.Time) answered {
+	a.at, a.header = at, a.header.Clone()
+	for name, values := range h {
+		if name != "Content-Length" && name != "Content-Type" {
+			a.header[name] = values
+		}
+	}
+	return a
+}
+
+func (a answered) response(req *http.Request, how string) *http.Response {
 	h := a.header.Clone()
-	h.Set(fromCache, "1") // go-github leaves its count of the rate limit alone
+	h.Set(fromCache, how)
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -101,4 +113,10 @@ func (a answered) response(req *http.Request) *http.Response {
 	}
 }
 
-const fromCache = "X-From-Cache"
+// fromCache is a header that tells of an answer how it comes to be from here;
+// with it, go-github leaves its count of the rate limit alone.
+const (
+	fromCache = "X-From-Cache"
+	confirmed = "confirmed" // GitHub stands by it: 304
+	unasked   = "unasked"   // it is young enough
+)

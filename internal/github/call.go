@@ -92,7 +92,7 @@ func (c *Client) kind(rq call, err error) error {
 // heed takes from an answer what it says besides: that it was the last one
 // within the limit, and when the token ends.
 func (c *Client) heed(who string, via *gh.Client, rq call, resp *gh.Response) {
-	if via == c.api {
+	if via == c.api && (resp.Header.Get(fromCache) != unasked || c.tokenEnds.Load() == nil) {
 		c.tokenEnds.Store(&resp.TokenExpiration.Time)
 	}
 	var last error

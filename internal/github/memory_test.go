@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -312,5 +313,32 @@ func TestCredentialsThatAreNotAcceptedAreShownRarely(t *testing.T) {
 	p.cred.Token = "new"
 	if n, err := p.pass(true, names); n != 1 || err != nil {
 		t.Errorf("with a new token: %d requests, %v", n, err)
+	}
+}
+
+// A token that is given more time is one, although what GitHub answers with it
+// did not change, and although not all of it is asked for again.
+func TestTheEndOfATokenMoves(t *testing.T) {
+	first := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	ends, full := first, 0
+	tells := tagged(&full)
+	p := newPasses(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("GitHub-Authentication-Token-Expiration", ends.Format("2006-01-02 15:04:05 MST"))
+		tells(w, r)
+	})
+	for _, ends = range []time.Time{first, first.AddDate(0, 1, 0)} {
+		_, err := p.pass(true, func(c *Client, ctx context.Context) error {
+			err := errors.Join(names(c, ctx), todays(c, ctx))
+			if got, _ := c.TokenEnds(); !got.Equal(ends) {
+				t.Errorf("the token ends %v, want %v", got, ends)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if full != 2 {
+		t.Errorf("GitHub answered in full %d times", full)
 	}
 }

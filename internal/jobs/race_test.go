@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,8 +77,13 @@ func armedChild(_ context.Context, targets []target) (*guardian, error) {
 	return armChild(args)
 }
 
+// copySelf makes a program of this one. No other test may start one meanwhile:
+// that would inherit the open file, and a file that somebody may write to is
+// not executed (ETXTBSY).
 func copySelf(t testing.TB, to string) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	from, err := os.Open("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
