@@ -186,6 +186,15 @@ func TestARunnerInItsPlaceDoesNotMove(t *testing.T) {
 	}
 }
 
+// Before it is adopted it is for others to take apart.
+func TestARunnerThatWasNotAdoptedIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	m := newMove(t)
+	if _, err := FindSetup(m.Machine, m.spec); err == nil || !strings.Contains(err.Error(), "cannot remove the runner in "+homeDir+": benchctl did not set it up") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // Law 6: killed at any instant, the next apply ends the move, and there is never
 // a moment without a whole registration somewhere.
 func TestAMoveKilledAtAnyInstant(t *testing.T) {

@@ -51,6 +51,9 @@ func FindSetup(r host.Reader, s *spec.Spec) (*Setup, error) {
 				s.InstallDir, found.Name, found.Dir)
 		}
 		found.fromSpec(r, s)
+		if f := FormerOf(r, s); f != nil && found.Dir == "" {
+			return found, foreign(f.Dir, f.Unit) // it was to be adopted, and was not
+		}
 		return found, found.refuseForeign(r, s.InstallDir)
 	}
 	return found, nil
@@ -119,8 +122,13 @@ func (f *Setup) refuseForeign(r host.Reader, dir string) error {
 	if what == "" {
 		return nil
 	}
+	return foreign(dir, what)
+}
+
+// foreign is the error about a runner that is for others to take apart.
+func foreign(dir, what string) error {
 	return fmt.Errorf("cannot remove the runner in %s: benchctl did not set it up (%s is not benchctl's); take it down as it was put up: in that directory ./svc.sh stop, ./svc.sh uninstall and ./config.sh remove",
-		dir, plain(what))
+		plain(dir), plain(what))
 }
 
 // Runner is whose jobs a removal must not disturb.
