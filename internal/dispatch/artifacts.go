@@ -28,11 +28,18 @@ const (
 
 // place makes the directory for the artifacts, before anything is started.
 func (d *dispatcher) place() error {
-	if d.Options.Download == "" {
+	if d.Download == "" {
 		return nil
 	}
-	if err := os.MkdirAll(d.Options.Download, 0o755); err != nil {
-		return fmt.Errorf("cannot put artifacts into %s: %w; name another directory with --download", d.Options.Download, bare(err))
+	err := os.MkdirAll(d.Download, 0o755)
+	if err == nil {
+		var trial *os.File
+		if trial, err = os.CreateTemp(d.Download, partial); err == nil {
+			err = errors.Join(trial.Close(), os.Remove(trial.Name()))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot put artifacts into %s: %w; name another directory with --download", d.Download, bare(err))
 	}
 	return nil
 }
@@ -47,8 +54,8 @@ func (d *dispatcher) collect(ctx context.Context) error {
 	var errs []error
 	for _, a := range all {
 		out := Artifact{Name: a.Name, Size: a.Size, Expires: a.Expires.UTC(), Expired: a.Expired}
-		if d.Options.Download != "" && !a.Expired {
-			dir := filepath.Join(d.Options.Download, dirName(a, taken))
+		if d.Download != "" && !a.Expired {
+			dir := filepath.Join(d.Download, dirName(a, taken))
 			var err error
 			if out.Files, err = d.fetch(ctx, a, dir); err == nil {
 				out.Dir = dir
@@ -94,9 +101,9 @@ func (d *dispatcher) fetch(ctx context.Context, a actions.Artifact, dir string) 
 		return 0, fmt.Errorf("cannot fetch the artifact %s: %s is there already; move it away, or name another directory with --download", a.Name, dir)
 	}
 	d.Said(fmt.Sprintf("fetching %s, %s", a.Name, Size(a.Size)))
-	zip, err := os.CreateTemp(d.Options.Download, partial)
+	zip, err := os.CreateTemp(d.Download, partial)
 	if err != nil {
-		return 0, fmt.Errorf("cannot fetch the artifact %s: %w; see to %s", a.Name, bare(err), d.Options.Download)
+		return 0, fmt.Errorf("cannot fetch the artifact %s: %w; see to %s", a.Name, bare(err), d.Download)
 	}
 	defer os.Remove(zip.Name())
 	defer zip.Close()

@@ -142,7 +142,7 @@ func (d *dispatcher) prepare(ctx context.Context) error {
 	if err := d.place(); err != nil {
 		return err
 	}
-	if d.Options.Run != 0 {
+	if d.Run != 0 {
 		return d.takeUp(ctx)
 	}
 	w, err := d.choose(ctx)
@@ -157,7 +157,7 @@ func (d *dispatcher) prepare(ctx context.Context) error {
 
 // takeUp finds a run that somebody has started.
 func (d *dispatcher) takeUp(ctx context.Context) error {
-	run, err := d.GitHub.Run(ctx, d.Options.Run)
+	run, err := d.GitHub.Run(ctx, d.Run)
 	if err != nil {
 		return err
 	}

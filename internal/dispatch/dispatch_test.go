@@ -4,7 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -332,6 +337,9 @@ func TestStarted(t *testing.T) {
 		"an older server":   {func(d *desk, _ *Options) { d.hub.AnswerDispatch(standin.SilentDispatch) }, 1, ""},
 		"a stricter one":    {func(d *desk, _ *Options) { d.hub.AnswerDispatch(standin.StrictDispatch) }, 2, ""},
 		"an answer cut off": {func(d *desk, _ *Options) { d.hub.Fail(standin.Fault{Path: post, Mode: standin.CutOff}) }, 1, "it is not known whether GitHub started it, and it is not asked twice"},
+		"a limit meanwhile": {func(d *desk, _ *Options) {
+			d.hub.Fail(standin.Fault{Path: "/repos/octo/bench/actions/runs/*", Mode: standin.PrimaryLimit, Times: 1, Delay: time.Second})
+		}, 1, "the rate limit of 5000 requests an hour is used up; run again after"},
 		"GitHub away for it": {func(d *desk, _ *Options) {
 			d.hub.Fail(standin.Fault{Path: "/repos/octo/bench/actions/runs/*", Mode: standin.Unavailable, Times: 4})
 		}, 1, "GitHub answers again, after"},
@@ -407,20 +415,54 @@ func TestInterrupted(t *testing.T) {
 	d := newDesk(t, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	o := d.options()
-	o.Said = func(line string) {
-		d.note(line)
-		if line == "engine: queued" {
+	o.Download = t.TempDir()
+	o.Now = func(line string) { // the second look at a run of which there is nothing new
+		if strings.HasPrefix(line, "engine: queued for") {
 			cancel()
 		}
 	}
 	r, err := Run(ctx, o)
 	run := d.hub.Runs()[0]
-	want := fmt.Sprintf("interrupted; run %d goes on: https://github.com/octo/bench/actions/runs/%d; follow it with benchctl dispatch --run %d", run.ID, run.ID, run.ID)
+	want := fmt.Sprintf("interrupted; run %d goes on: https://github.com/octo/bench/actions/runs/%d; take it up again with benchctl dispatch --run %d --download %s", run.ID, run.ID, run.ID, o.Download)
 	if err == nil || err.Error() != want || r.OK || r.Run.Status != "queued" {
 		t.Errorf("%+v, %v", r, err)
 	}
+	if !slices.ContainsFunc(d.hub.Requests(), func(r standin.Request) bool { return r.Status == http.StatusNotModified }) {
+		t.Error("GitHub sent the same answer again")
+	}
 	if !strings.Contains(d.saidAll(), "box is offline at GitHub: its jobs wait until it is back") {
 		t.Errorf("nothing says that it is offline:\n%s", d.saidAll())
+	}
+}
+
+// An organisation's runner takes jobs of its repositories, and an App has no name
+// by which its runs could be told from others.
+func TestAnOrganisationAndItsApp(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, false)
+	d.hub.Pretend(d.hub.AddRunner(standin.Org("octo"), "orgbox", "bench-7"))
+	d.hub.AnswerDispatch(standin.SilentDispatch)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.hub.AddApp(7, &key.PublicKey)
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	app := github.Credentials{App: &github.App{ID: 7, Installation: 9, Key: actions.Secret(text)}, Source: "github.app"}
+	o := d.options()
+	o.Runner = "orgbox"
+	as := func(scope spec.Scope) *github.Client {
+		api := d.hub.URL() + "/api/v3/"
+		c, err := github.New(github.Options{URL: spec.URL{Scope: scope, Owner: "octo", Repo: "bench", API: api}, Credentials: app, PublicAPI: api})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	o.Registry, o.GitHub = as(spec.Organization), as(spec.Repository)
+	r, err := Run(t.Context(), o)
+	if err != nil || !r.OK || r.Jobs[0].Runner != "orgbox" || d.fires() != 1 {
+		t.Errorf("%+v, %v\n%s", r, err, d.saidAll())
 	}
 }
 

@@ -178,11 +178,16 @@ func (d *dispatcher) quietly(ctx context.Context) error {
 	}
 }
 
-// left says that the run goes on without us.
+// left says that the run is left alone.
 func (d *dispatcher) left() error {
 	r := d.report.Run
+	stands := "goes on"
 	if r.Status == completed {
-		return fmt.Errorf("interrupted; run %d is over: %s; the rest is done by %s %d", r.ID, r.URL, d.Again, r.ID)
+		stands = "is over"
 	}
-	return fmt.Errorf("interrupted; run %d goes on: %s; follow it with %s %d", r.ID, r.URL, d.Again, r.ID)
+	again := fmt.Sprintf("%s %d", d.Again, r.ID)
+	if d.Download != "" {
+		again += " --download " + d.Download
+	}
+	return fmt.Errorf("interrupted; run %d %s: %s; take it up again with %s", r.ID, stands, r.URL, again)
 }
