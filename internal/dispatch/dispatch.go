@@ -10,6 +10,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -118,8 +119,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err == nil {
 		err = d.collect(ctx)
 	}
-	if ctx.Err() != nil {
+	switch run := d.report.Run; {
+	case ctx.Err() != nil:
 		err = d.left()
+	case err != nil && run.Status != completed && !errors.Is(err, actions.ErrNotFound):
+		err = fmt.Errorf("%w; run %d goes on: %s", err, run.ID, run.URL)
 	}
 	if verdict := d.report.verdict(o.Runner); err == nil {
 		err = verdict

@@ -77,8 +77,8 @@ func (c *Client) kind(rq call, err error) error {
 	switch {
 	case ordered:
 		return actions.ErrAway
-	case errors.As(err, &dial) && dial.Op == "dial" && passing(err):
-		return actions.ErrAway
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return actions.ErrAway // it has heard nothing
 	case errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < http.StatusInternalServerError:
 		return nil
 	case !passing(err):
