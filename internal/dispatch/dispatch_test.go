@@ -226,10 +226,10 @@ func TestRunsThatAreNotWanted(t *testing.T) {
 		set   func(*desk, *Options)
 		says  string
 	}{
-		"it fails":          {true, func(w *standin.Workflow) { w.Jobs[0].Script, w.Jobs[0].Step = "false", "Measure" }, nil, "ended with failure (job engine: failure at step Measure); see https://github.com/octo/bench/actions/runs/"},
-		"another runner":    {false, nil, func(d *desk, _ *Options) { d.hub.Pretend(d.hub.AddRunner(repo, "other", "bench-7")) }, "it did not run on box: job engine ran on other, which has the same labels"},
-		"elsewhere":         {false, func(w *standin.Workflow) { w.Jobs[0].Labels = []string{"ubuntu-latest"} }, func(d *desk, _ *Options) { d.hub.Pretend(d.hub.AddRunner(repo, "hosted", "ubuntu-latest")) }, "succeeded, but none of its jobs ran on box: engine on hosted"},
-		"an impostor":       {true, nil, func(d *desk, o *Options) { o.Host.Reader = &journal{hub: d.hub, silent: true} }, "GitHub says that box ran job engine, and the journal of this host knows of none"},
+		"it fails":       {true, func(w *standin.Workflow) { w.Jobs[0].Script, w.Jobs[0].Step = "false", "Measure" }, nil, "ended with failure (job engine: failure at step Measure); see https://github.com/octo/bench/actions/runs/"},
+		"another runner": {false, nil, func(d *desk, _ *Options) { d.hub.Pretend(d.hub.AddRunner(repo, "other", "bench-7")) }, "it did not run on box: job engine ran on other, which has the same labels"},
+		"elsewhere":      {false, func(w *standin.Workflow) { w.Jobs[0].Labels = []string{"ubuntu-latest"} }, func(d *desk, _ *Options) { d.hub.Pretend(d.hub.AddRunner(repo, "hosted", "ubuntu-latest")) }, "succeeded, but none of its jobs ran on box: engine on hosted"},
+		"an impostor":    {true, nil, func(d *desk, o *Options) { o.Host.Reader = &journal{hub: d.hub, silent: true} }, "GitHub says that box ran job engine, and the journal of this host knows of none"},
 		"a token that ends": {true, nil, func(d *desk, _ *Options) {
 			d.hub.Fail(standin.Fault{Path: "/repos/octo/bench/actions/runs/*", Mode: standin.Unauthorized})
 		}, "wrong, revoked or expired; make new ones; run "},
