@@ -26,6 +26,8 @@ type GitHub interface {
 	Groups(ctx context.Context, age time.Duration) ([]actions.Group, error)
 	MoveRunner(ctx context.Context, id, group int64) error
 	RegistrationToken(ctx context.Context) (actions.Secret, error)
+	// JIT registers a runner for one job.
+	JIT(ctx context.Context, asked actions.JITRequest) (actions.JIT, error)
 }
 
 // Config is the runner's registration. It is seen three ways: what the spec
@@ -58,7 +60,8 @@ type Config struct {
 	Unattended bool // register anew only what is gone (law 12)
 	Sparing    bool // ask GitHub no more than a pass has to
 
-	online *bool // see Online
+	spec   *spec.Spec // for the work directory; nil: it is not looked at
+	online *bool      // see Online
 }
 
 var (
@@ -75,7 +78,7 @@ func NewConfig(r host.Reader, s *spec.Spec, getenv func(string) string) *Config 
 		Labels: s.Runner.Labels, AllowLabels: s.Runner.AllowLabels,
 		WorkDir: s.Runner.WorkDir, Ephemeral: s.Runner.Ephemeral, AutoUpdate: s.Runner.AutoUpdate,
 		User: s.User.Name, InstallDir: s.InstallDir, Env: configEnv(s.Runner.Env, getenv),
-		Former: FormerOf(r, s),
+		Former: FormerOf(r, s), spec: s,
 	}
 	return c
 }
@@ -168,7 +171,7 @@ func (c *Config) changes(v *view) []reconcile.Change {
 		d.anew("registration", v.broken, want)
 	}
 	if v.local == nil {
-		return d.list
+		return c.onlyOneJob(v, d.list)
 	}
 	if !sameURL(v.local.URL, c.URL.Text) {
 		d.anew("url", plain(v.local.URL), c.URL.Text)
@@ -193,7 +196,7 @@ func (c *Config) changes(v *view) []reconcile.Change {
 			d.add(recordField, "unfinished", fmt.Sprint("id ", v.remote.ID))
 		}
 	}
-	return d.list
+	return c.onlyOneJob(v, d.list)
 }
 
 // differences collects changes.

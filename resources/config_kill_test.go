@@ -40,6 +40,12 @@ func (g mortalGitHub) RegistrationToken(ctx context.Context) (actions.Secret, er
 	return g.fakeGitHub.RegistrationToken(ctx)
 }
 
+func (g mortalGitHub) JIT(ctx context.Context, asked actions.JITRequest) (actions.JIT, error) {
+	g.k.step()
+	defer g.k.step()
+	return g.fakeGitHub.JIT(ctx, asked)
+}
+
 // dies applies and reports whether it was killed on the way.
 func (b *bench) dies(t *testing.T, k *killer) (died bool) {
 	t.Helper()
@@ -72,6 +78,7 @@ func TestConfigKilledAtAnyInstant(t *testing.T) {
 			}
 		},
 		"made anew":         func(b *bench) { b.Ephemeral = true },
+		"after its one job": func(b *bench) { b.usedUp(t) },
 		"under a new name":  func(b *bench) { b.offlineRecord(7); b.Name = "new" },
 		"deleted at GitHub": func(b *bench) { b.gh.runners = nil },
 	} {

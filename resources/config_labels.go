@@ -26,7 +26,7 @@ func (c *Config) labels(at []actions.Label) (have, want string, send []string) {
 		case contains(c.Labels, name):
 		case l.ReadOnly():
 			kept = append(kept, name)
-		case contains(c.AllowLabels, name):
+		case contains(c.AllowLabels, name) || contains(defaultLabels, name): // that of a just-in-time registration may be custom
 			kept = append(kept, name)
 			send = append(send, name)
 		}

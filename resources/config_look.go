@@ -24,10 +24,12 @@ type view struct {
 	record   record
 	former   bool // what is local is where the runner was before, or is left there, too
 
-	broken string // why there is no registration that works, or ""
-	gone   bool   // it is absent here, or GitHub says 404 while its list answers
-	blind  error  // what could not be seen; wraps ErrUnknown
-	failed error  // why, in GitHub's words alone
+	broken string  // why there is no registration that works, or ""
+	used   bool    // it had its one job, and another one is due
+	litter []place // of the work directory, what has to go before a runner is ephemeral
+	gone   bool    // it is absent here, or GitHub says 404 while its list answers
+	blind  error   // what could not be seen; wraps ErrUnknown
+	failed error   // why, in GitHub's words alone
 }
 
 // look makes a view. Its own errors are about this host or the spec alone.
@@ -40,6 +42,7 @@ func (c *Config) look(ctx context.Context, r host.Reader) (*view, error) {
 		return nil, err
 	}
 	c.lookAtGitHub(ctx, v)
+	c.usedUp(v)
 	c.online = v.online(c.GitHub != nil)
 	if v.local != nil && v.group == "" {
 		v.group = c.groupHere(v)
@@ -64,7 +67,8 @@ func (c *Config) lookHere(r host.Reader, v *view) error {
 		v.broken, v.gone = "absent", true
 	}
 	v.local = local
-	return nil
+	v.litter, err = c.litter(r)
+	return err
 }
 
 // lookAtGitHub asks for the wanted name first: only while that list answers
@@ -96,9 +100,9 @@ func (c *Config) lookAtGitHub(ctx context.Context, v *view) {
 }
 
 // online is what GitHub said of this host's runner. One that it does not have is
-// not online.
+// not online; but one that had its one job is not expected to be.
 func (v *view) online(asked bool) *bool {
-	if !asked || v.blind != nil {
+	if !asked || v.blind != nil || v.used {
 		return nil
 	}
 	is := v.remote != nil && v.remote.Online()

@@ -28,6 +28,8 @@ type record struct {
 	// Labels are those of runner.allowLabels that the entry before had, until
 	// the new one has them.
 	Labels []string `json:"labels,omitempty"`
+	// OneJob: it is an ephemeral runner's, and gone after its job.
+	OneJob bool `json:"oneJob,omitempty"`
 	// Former is what the host was registered as before, at the same URL, and
 	// is there until the new registration is done.
 	Former string `json:"former,omitempty"`

@@ -25,13 +25,16 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 	if err != nil {
 		return fmt.Errorf("cannot register the runner as user %s: %w", c.User, err)
 	}
-	token, err := c.token(ctx)
-	if err != nil {
-		return err
-	}
 	replace := c.TakeOver || c.ours(v)
 	seen := c.GitHub != nil && v.blind == nil
-	rec := record{URL: c.URL.Text, Name: c.Name, Former: v.record.Former,
+	justInTime := c.Ephemeral && seen
+	var token actions.Secret
+	if !justInTime || v.namesake != nil || v.remote != nil {
+		if token, err = c.token(ctx); err != nil {
+			return err
+		}
+	}
+	rec := record{URL: c.URL.Text, Name: c.Name, Former: v.record.Former, OneJob: c.Ephemeral,
 		Ours: replace || seen && v.namesake == nil}
 	rec.Group, rec.Labels = c.inherited(v)
 	if err := rec.write(h); err != nil {
@@ -44,6 +47,21 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 	putBack := c.keep(h)
 	if err := c.retire(ctx, h, v, &account); err != nil {
 		return errors.Join(err, v.record.undone(h))
+	}
+	if err := c.sweep(ctx, h); err != nil {
+		return err
+	}
+	if justInTime {
+		err := c.justInTime(ctx, h, v, &account, rec)
+		if !errors.Is(err, errNoJIT) {
+			return err
+		}
+		reconcile.Progress(ctx)(err.Error() + "; a registration token has to do")
+		if token == "" {
+			if token, err = c.token(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	// Without a namesake the switch would do nothing now, but take over the
 	// runner of a host that registers in this very moment.

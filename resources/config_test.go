@@ -2,6 +2,8 @@ package resources
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +32,13 @@ type fakeGitHub struct {
 	listErr error           // of Runners
 	getErr  error           // of Runner
 	mintErr error
+	jitErr  error
+	spoil   func(config map[string]string) // a just-in-time configuration
 	calls   []string
+
+	made      int64  // of just-in-time registrations
+	page      string // their scope's
+	labelType string // of all their labels
 }
 
 func (g *fakeGitHub) note(format string, args ...any) {
@@ -101,6 +109,39 @@ func (g *fakeGitHub) RegistrationToken(context.Context) (actions.Secret, error) 
 	return configCanary, g.mintErr
 }
 
+// JIT gives out what [fakeGitHub.spoil] leaves of a configuration.
+func (g *fakeGitHub) JIT(_ context.Context, asked actions.JITRequest) (actions.JIT, error) {
+	g.note("jit %+v", asked)
+	if g.jitErr != nil {
+		return actions.JIT{}, g.jitErr
+	}
+	if slices.ContainsFunc(g.runners, func(r actions.Runner) bool { return strings.EqualFold(r.Name, asked.Name) }) {
+		return actions.JIT{}, errors.New("cannot get a just-in-time registration: it conflicts with what is there (409)")
+	}
+	g.made++
+	r := actions.Runner{ID: 100 + g.made, Name: asked.Name, Status: "offline", GroupID: asked.GroupID, Ephemeral: true}
+	for _, name := range asked.Labels {
+		r.Labels = append(r.Labels, actions.Label{Name: name, Type: g.labelType})
+	}
+	g.runners = append(g.runners, r)
+	config := map[string]string{
+		".runner":                fmt.Sprintf(`{"AgentId":"%d","AgentName":%q,"GitHubUrl":%q,"WorkFolder":%q,"Ephemeral":"True","DisableUpdate":"False"}`, r.ID, r.Name, g.page, asked.WorkDir),
+		".credentials":           "{}",
+		".credentials_rsaparams": jitCanary,
+	}
+	if g.spoil != nil {
+		g.spoil(config)
+	}
+	for name, text := range config {
+		config[name] = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	whole, err := json.Marshal(config)
+	return actions.JIT{Runner: r, Config: actions.Secret(base64.StdEncoding.EncodeToString(whole))}, err
+}
+
+// jitCanary stands for a private key.
+const jitCanary = `{"d":"CANARYOFAPRIVATEKEY"}`
+
 // defaults are the labels that GitHub adds to every registration.
 func defaults(custom ...string) []actions.Label {
 	labels := []actions.Label{{Name: "self-hosted", Type: "read-only"}, {Name: "Linux", Type: "read-only"}, {Name: "X64", Type: "read-only"}}
@@ -120,7 +161,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{gh: &fakeGitHub{groups: []actions.Group{{ID: 1, Name: "Default"}, {ID: 2, Name: "bench"}}}}
+	b := &bench{gh: &fakeGitHub{page: "https://github.com/octo/bench", groups: []actions.Group{{ID: 1, Name: "Default", Default: true}, {ID: 2, Name: "bench"}}}}
 	b.Machine = hosttest.New(t, "-- etc/passwd --\ngha-runner:x:900:900::/var/lib/gha-runner:/usr/sbin/nologin\n-- etc/group --\ngha-runner:x:900:\n")
 	b.Machine.WriteFile(configDir+"/", "")
 	b.OnRun = b.run

@@ -33,6 +33,9 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 		}
 	}
 	if u.ActiveState != "active" {
+		if Spent(r, s.spec) {
+			return []reconcile.Change{{Field: "state", Have: "waiting for its next registration", Want: "listening", Effects: restarts, Asked: true}}, nil
+		}
 		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
 		if said := spoke(ctx, r, u, 1); len(said) > 0 {
 			have += ", last said: " + said[0]

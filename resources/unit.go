@@ -17,9 +17,10 @@ const revisionVariable = "BENCHCTL_REVISION"
 // unitTemplate is the runner's unit. What a Listener ends with says little: it
 // exits with 0 when its registration is gone, hence Restart=always, with a bound
 // so that a runner that can never work ends as failed. An ephemeral one is
-// meant to end after its job, and is started again once it is registered anew. The main process alone
-// gets the signal to stop (KillMode=mixed), because it knows how to end the
-// Listener; a job that runs out of memory takes no other process with it.
+// meant to end after its job, and is started again once it is registered anew.
+// The main process alone gets the signal to stop (KillMode=mixed), because it
+// knows how to end the Listener; a job that runs out of memory takes no other
+// process with it.
 var unitTemplate = template.Must(template.New("unit").Parse(`# Written by benchctl, which undoes changes made here: say it in the spec instead.
 [Unit]
 Description=GitHub Actions runner {{.Runner}} of {{.URL}}

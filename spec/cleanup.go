@@ -15,6 +15,7 @@ func (l *loader) cleanup(f *field) *Cleanup {
 		Work:      l.age(f.get("work")),
 		Diag:      l.age(f.get("diag")),
 		Tools:     l.age(f.get("tools")),
+		KeepTools: f.get("tools").has(),
 		MinFree:   l.size(f.get("minFree")),
 		Processes: f.get("processes").text(),
 	}

@@ -131,6 +131,7 @@ func (l *loader) spec(root *field) *Spec {
 	}
 	s.InstallDir = l.installDir(root.get("installDir"), s.User)
 	s.Runner = l.runner(root.get("runner"), s)
+	l.oneJob(root.get("runner").get("ephemeral"), s, root.get("github").has())
 	s.Service = l.service(root.get("service"))
 	s.Notify = l.notify(root.get("notify"), s)
 	s.Cleanup = l.cleanup(root.get("cleanup"))

@@ -101,7 +101,7 @@ func TestAsTyped(t *testing.T) {
 		{"notify: {command: /usr/local/sbin/tell, webhook: http://127.0.0.1:9/x, webhookFile: /etc/benchctl/webhook, issue: true}\nschedule: '@hourly'",
 			func(s *spec.Spec) any { return *s.Notify }, spec.Notify{Command: "/usr/local/sbin/tell", Webhook: "http://127.0.0.1:9/x", WebhookFile: "/etc/benchctl/webhook", Issue: true}},
 		{"cleanup: {work: 14d, diag: 36h, tools: keep, minFree: 20GiB, processes: end}", func(s *spec.Spec) any { return *s.Cleanup },
-			spec.Cleanup{Work: 14 * 24 * time.Hour, Diag: 36 * time.Hour, MinFree: 20 << 30, Processes: "end"}},
+			spec.Cleanup{Work: 14 * 24 * time.Hour, Diag: 36 * time.Hour, KeepTools: true, MinFree: 20 << 30, Processes: "end"}},
 		{"cleanup: {minFree: 1 TiB}", func(s *spec.Spec) any { return *s.Cleanup }, spec.Cleanup{MinFree: 1 << 40, Processes: "keep"}},
 		{"gate: off", func(s *spec.Spec) any { return s.Metrics }, ""},
 		{"schedule: '@hourly'", func(s *spec.Spec) any { return s.Metrics }, "/run/benchctl/benchctl.prom"},

@@ -27,16 +27,12 @@ func (l *loader) runner(f *field, s *Spec) Runner {
 		Env:         l.env(f.get("env"), s.JDK != nil),
 		Keep:        int(f.get("keep").number()),
 	}
-	l.runnerWhole(f, r, s.Schedule != nil)
+	l.runnerWhole(f, r)
 	return r
 }
 
 // runnerWhole checks what keys mean to each other.
-func (l *loader) runnerWhole(f *field, r Runner, scheduled bool) {
-	if r.Ephemeral && !scheduled {
-		l.fault(f.get("ephemeral"), `add schedule: "*/10 * * * *", or remove ephemeral`,
-			"an ephemeral runner is gone after one job, and without a schedule nobody registers it anew")
-	}
+func (l *loader) runnerWhole(f *field, r Runner) {
 	if r.Version == Latest && f.get("sha256").has() {
 		l.fault(f.get("sha256"), "name the version, or remove sha256", "latest is another file each time: no digest fits it for long")
 	}
@@ -53,6 +49,19 @@ func (l *loader) runnerWhole(f *field, r Runner, scheduled bool) {
 	}
 	if strings.ContainsFunc(r.Group, unicode.IsControl) || strings.TrimSpace(r.Group) != r.Group {
 		l.fault(group, "write the name as GitHub shows it", "%s is not the name of a group", quote(r.Group))
+	}
+}
+
+// oneJob checks that there is somebody who registers an ephemeral runner anew.
+func (l *loader) oneJob(f *field, s *Spec, credentials bool) {
+	switch {
+	case !s.Runner.Ephemeral:
+	case s.Schedule == nil:
+		l.fault(f, `add schedule: "*/10 * * * *", or remove ephemeral`,
+			"an ephemeral runner is gone after one job, and without a schedule nobody registers it anew")
+	case !credentials:
+		l.fault(f, "add github: {tokenFile: /etc/benchctl/token}, or remove ephemeral",
+			"an ephemeral runner is gone after one job, and without credentials the agent cannot register it anew")
 	}
 }
 

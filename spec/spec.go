@@ -155,6 +155,7 @@ type Notify struct {
 // keeps them for ever.
 type Cleanup struct {
 	Work, Diag, Tools time.Duration // since their last use
+	KeepTools         bool          // Tools was given, be it to keep them
 	MinFree           int64         // bytes that shall be free; 0 is no such wish
 	Processes         string        // keep or end: what of the runner's user outlives its job
 }

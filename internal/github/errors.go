@@ -72,7 +72,9 @@ func (c *Client) status(rq call, e *gh.ErrorResponse) *sentence {
 		}
 		return say("GitHub does not accept the credentials from %s (401%s): wrong, revoked or expired; make new ones", c.cred.Source, c.said(e))
 	case http.StatusForbidden:
-		return say("the credentials%s may not do this (403%s); they need %s", c.from(), c.said(e), c.permission(rq))
+		s := say("the credentials%s may not do this (403%s); they need %s", c.from(), c.said(e), c.permission(rq))
+		s.kind = actions.ErrForbidden
+		return s
 	case http.StatusNotFound:
 		s := say("GitHub answers 404: either there is no such thing, or the credentials%s may not see it, which GitHub does not tell apart; check runner.url, and that the credentials have %s", c.from(), c.permission(rq))
 		s.kind = actions.ErrNotFound

@@ -9,7 +9,7 @@
 //
 // Every error is a sentence: what could not be done, why, and what to do next.
 // The kinds that callers can tell apart are [actions.ErrNotFound],
-// [actions.ErrAway] and [actions.ErrUnsure].
+// [actions.ErrForbidden], [actions.ErrAway] and [actions.ErrUnsure].
 package github
 
 import (

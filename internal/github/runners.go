@@ -117,6 +117,28 @@ func (c *Client) RemoveToken(ctx context.Context) (actions.Secret, error) {
 	return c.mint(ctx, "remove-token", "get a remove token for ")
 }
 
+// JIT registers a runner for one job and returns its configuration. The error
+// wraps [actions.ErrForbidden] or [actions.ErrNotFound] where the credentials
+// may not, or GitHub cannot: an older GHES has no such endpoint.
+func (c *Client) JIT(ctx context.Context, asked actions.JITRequest) (actions.JIT, error) {
+	var out struct {
+		Runner actions.Runner `json:"runner"`
+		Config actions.Secret `json:"encoded_jit_config"`
+	}
+	rq := call{
+		op:     "get a just-in-time registration for " + c.where(),
+		method: http.MethodPost, path: c.prefix + "/actions/runners/generate-jitconfig", body: asked, write: true,
+	}
+	if _, err := c.do(ctx, c.api, rq, &out); err != nil {
+		return actions.JIT{}, err
+	}
+	if out.Runner.ID == 0 || out.Config == "" {
+		rq.host = c.api.BaseURL.Host
+		return actions.JIT{}, c.explain(rq, errNotJSON)
+	}
+	return actions.JIT{Runner: out.Runner, Config: out.Config}, nil
+}
+
 func (c *Client) mint(ctx context.Context, kind, op string) (actions.Secret, error) {
 	var out struct {
 		Token actions.Secret `json:"token"`

@@ -56,6 +56,7 @@ var Beyond = []Shape{
 	{"GET /enterprises/{enterprise}/actions/runners/downloads", docsRunners, nil, nil},
 	{"POST /enterprises/{enterprise}/actions/runners/registration-token", docsRunners, nil, []string{"token", "expires_at"}},
 	{"POST /enterprises/{enterprise}/actions/runners/remove-token", docsRunners, nil, []string{"token", "expires_at"}},
+	{"POST /enterprises/{enterprise}/actions/runners/generate-jitconfig", docsRunners, []string{"name", "runner_group_id", "labels"}, []string{"runner", "encoded_jit_config"}},
 	{"GET /enterprises/{enterprise}/actions/runners/{runner_id}", docsRunners, nil, []string{"id", "name", "os", "status", "busy", "labels"}},
 	{"DELETE /enterprises/{enterprise}/actions/runners/{runner_id}", docsRunners, nil, nil},
 	{"GET /enterprises/{enterprise}/actions/runners/{runner_id}/labels", docsRunners, nil, []string{"total_count", "labels"}},

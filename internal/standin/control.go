@@ -111,6 +111,14 @@ func (s *Server) Secrets() []string {
 	return slices.Sorted(maps.Keys(s.world.tokens))
 }
 
+// JITConfigs lists the just-in-time configurations that the server has given
+// out: each holds a private key.
+func (s *Server) JITConfigs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.world.jit)
+}
+
 // ExpireTokens ends the life of every token that the server has given out,
 // except those by which runners are signed in.
 func (s *Server) ExpireTokens() {

@@ -146,6 +146,7 @@ func (s *Server) scoped(scope string) []route {
 	add("GET", "runners/deprecations/{version}", s.deprecation)
 	add("POST", "runners/registration-token", s.newToken("register"))
 	add("POST", "runners/remove-token", s.newToken("remove"))
+	add("POST", "runners/generate-jitconfig", s.justInTime)
 	add("GET", "runners/{runner_id}", s.withRunner(func(c *call, r *Runner) reply { return ok(s.view(r)) }))
 	add("DELETE", "runners/{runner_id}", s.withRunner(s.removeRunner))
 	add("GET", "runners/{runner_id}/labels", s.withRunner(func(c *call, r *Runner) reply { return labelList(r) }))

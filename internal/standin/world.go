@@ -98,6 +98,7 @@ type world struct {
 	noIssues     map[Scope]bool       // repositories whose issues are disabled
 	ends         map[string]time.Time // of API tokens that expire
 	refused      map[string]bool      // runner versions that get no session
+	jit          []string             // just-in-time configurations that were given out
 	remaining    int                  // of the primary rate limit
 }
 

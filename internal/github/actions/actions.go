@@ -16,6 +16,9 @@ import (
 // not know of it. GitHub does not tell the two apart.
 var ErrNotFound = errors.New("not found")
 
+// ErrForbidden is GitHub's 403: the credentials may not do this.
+var ErrForbidden = errors.New("forbidden")
+
 // A Runner is a registration as GitHub sees it.
 type Runner struct {
 	ID        int64   `json:"id"`
@@ -26,6 +29,23 @@ type Runner struct {
 	Version   string  `json:"version"`         // "" before its first connection, and from older GHES
 	Ephemeral bool    `json:"ephemeral"`
 	Labels    []Label `json:"labels"`
+}
+
+// A JITRequest asks for a just-in-time registration: that of a runner for one
+// job. It gets the labels that are named here and no others.
+type JITRequest struct {
+	Name    string   `json:"name"`
+	GroupID int64    `json:"runner_group_id"` // 1 where the scope has no groups
+	Labels  []string `json:"labels"`
+	WorkDir string   `json:"work_folder"`
+}
+
+// A JIT is a just-in-time registration. Config has the runner's private key in
+// it: the files that config.sh would have written, by their names and each in
+// base64, as JSON in base64. Source: Runner.Listener/Runner.cs of the runner.
+type JIT struct {
+	Runner Runner
+	Config Secret
 }
 
 // Online reports whether the runner is connected to GitHub.

@@ -105,13 +105,13 @@ func signIn(ctx context.Context, root string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := assertion(key, cred.Data["clientId"], cred.Data["authorizationUrl"], time.Now())
+	signed, err := assertion(key, cred.value("clientId"), cred.value("authorizationUrl"), time.Now())
 	if err != nil {
 		return nil, err
 	}
 	var token AccessToken
 	c := &client{}
-	_, err = c.call(ctx, "POST", cred.Data["authorizationUrl"], url.Values{
+	_, err = c.call(ctx, "POST", cred.value("authorizationUrl"), url.Values{
 		"grant_type":            {"client_credentials"},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		"client_assertion":      {signed},

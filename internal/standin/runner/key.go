@@ -33,15 +33,21 @@ func loadKey(path string) (*rsa.PrivateKey, error) {
 	if exists(path) {
 		return readKey(path)
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	return key, writeJSON(path, rsaParams{
+	return key, writeJSON(path, paramsOf(key), 0o600)
+}
+
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+func paramsOf(key *rsa.PrivateKey) rsaParams {
+	return rsaParams{
 		D: key.D.Bytes(), P: key.Primes[0].Bytes(), Q: key.Primes[1].Bytes(),
 		DP: key.Precomputed.Dp.Bytes(), DQ: key.Precomputed.Dq.Bytes(), InverseQ: key.Precomputed.Qinv.Bytes(),
 		Modulus: key.N.Bytes(), Exponent: big.NewInt(int64(key.E)).Bytes(),
-	}, 0o600)
+	}
 }
 
 func readKey(path string) (*rsa.PrivateKey, error) {

@@ -70,6 +70,12 @@ type listener struct {
 
 // listen is the life of a listener; it returns the exit code.
 func listen(ctx context.Context, root string, in inputs, t *trace) int {
+	if encoded := in.values["jitconfig"]; encoded != "" {
+		if err := acceptJIT(root, encoded); err != nil {
+			t.fail("%v", err)
+			return exitTerminated
+		}
+	}
 	settings, err := readSettings(root)
 	if err != nil {
 		t.fail("Not configured. Run config.(sh/cmd) to configure the runner.")
