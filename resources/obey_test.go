@@ -90,6 +90,50 @@ func TestEveryResourceObeys(t *testing.T) {
 	}
 }
 
+// TestAnEphemeralRunnerObeys holds the same of a runner that is good for one job,
+// before that and after.
+func TestAnEphemeralRunnerObeys(t *testing.T) {
+	t.Parallel()
+	h := newObeyHost(t)
+	s := h.spec(h.jdk(obeyJDKs["distribution"]))
+	s.Runner.Ephemeral, h.gh.page = true, s.Runner.URL.Text
+	all := h.build(s)
+	kinds := map[string]reconcile.Resource{}
+	for _, res := range all {
+		h.obeys(t, res)
+		kinds[res.ID().String()] = res
+	}
+	h.oneJob()
+	for kind, want := range map[string]string{
+		"config":  "registration: used up by its one job (id 101) -> box-bench at https://github.com/octo/bench; work directory: bench -> empty",
+		"service": "state: waiting for its next registration -> listening",
+	} {
+		changes := h.diff(t, kinds[kind])
+		if say(changes) != want || slices.ContainsFunc(changes, func(c reconcile.Change) bool { return !c.Asked }) {
+			t.Errorf("%s after its one job: %q, %+v", kind, say(changes), changes)
+		}
+	}
+	h.ignoresNoInterrupt(t, kinds["config"])
+	h.converges(t, kinds["config"])
+	h.converges(t, kinds["service"])
+	if left := there(t, h.Machine, "_work"); left != "_tool" || h.gh.made != 2 {
+		t.Errorf("left %q, registered %d times", left, h.gh.made)
+	}
+}
+
+// oneJob is a job, and the end of the Listener that had it.
+func (h *obeyHost) oneJob() {
+	leave(h.t, h.Machine, "_work/bench", 0)
+	leave(h.t, h.Machine, "_work/_tool", 0)
+	h.gh.runners = nil
+	for _, name := range localFiles {
+		os.Remove(h.Path(laneDir + "/" + name))
+	}
+	if err := h.Systemd().Stop(context.Background(), obeyUnit); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // jdk completes the JDK's part of a spec.
 func (h *obeyHost) jdk(text string) string {
 	if strings.HasSuffix(text, "sha256: ") {

@@ -39,7 +39,10 @@ func (p *screen) service(s status.Service) {
 	if s.State != "active" && s.Sub != "" {
 		what += " (" + s.Sub + ")"
 	}
-	if s.Is == status.OK {
+	switch {
+	case s.Spent:
+		what = "waiting for its next registration"
+	case s.Is == status.OK:
 		what = "active and listening"
 	}
 	if !s.Since.IsZero() {

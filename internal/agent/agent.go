@@ -61,7 +61,8 @@ type Agent struct {
 	// Applied is what the correction that began at a time came to; the zero value
 	// where that is not known.
 	Applied func(began time.Time) Seen
-	// Watch calls changed whenever a file of the spec was written.
+	// Watch calls changed whenever a file of the spec was written, and what its
+	// [Watcher.Gone] names went.
 	Watch func(changed func()) (*Watcher, error)
 	// Notify tells systemd of a state, as in sd_notify(3).
 	Notify func(state string)
@@ -131,6 +132,7 @@ func (a *Agent) listen(ctx context.Context, reload <-chan os.Signal) {
 	if a.watch, err = a.Watch(a.wake); err != nil {
 		a.Log.Say(journal.Warning, nil, "%v; a changed spec is noticed at the next pass, or after: systemctl reload benchctl", err)
 	}
+	a.heedJobs()
 }
 
 func (a *Agent) close() {

@@ -331,6 +331,31 @@ func TestAPassDuringAJob(t *testing.T) {
 	r.did(2, 0)
 }
 
+// An ephemeral runner's job ends with its registration, which brings a pass on.
+func TestAPassAfterTheOneJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, strings.Replace(goodSpec, "runner:\n", "github: {tokenFile: /etc/benchctl/token}\nrunner:\n  ephemeral: true\n", 1))
+	const registration = "/lane/.runner"
+	r.seen = Seen{Code: 2, Summary: map[reconcile.Status]int{reconcile.Pending: 2}}
+	r.apply = func() error { // of the machine, rather than of the one that tests
+		r.good.InstallDir = r.m.Path("/lane")
+		r.m.WriteFile(registration, "{}")
+		r.heedJobs()
+		return nil
+	}
+	r.begin()
+	r.did(1, 1)
+	for jobs := range 3 {
+		if err := os.Remove(r.m.Path(registration)); err != nil {
+			t.Fatal(err)
+		}
+		if told := r.asleep(); !strings.HasPrefix(told[len(told)-1], "STATUS=in step since the last correction") {
+			t.Errorf("systemd was told %q", told)
+		}
+		r.did(2+jobs, 2+jobs)
+	}
+}
+
 // An apply that somebody types puts a pass off, and its end brings the pass on.
 func TestAPassDuringAnApply(t *testing.T) {
 	t.Parallel()

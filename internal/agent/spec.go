@@ -67,6 +67,7 @@ func Keep(h host.Host, s *spec.Spec) error {
 // enforce makes a valid spec the one in force.
 func (a *Agent) enforce(s *spec.Spec) {
 	a.good = s
+	a.heedJobs()
 	if err := Keep(a.Host, s); err != nil {
 		a.Log.Say(journal.Warning, nil, "%v", err)
 	}
@@ -76,6 +77,19 @@ func (a *Agent) enforce(s *spec.Spec) {
 		return
 	}
 	a.loop.Schedule, a.loop.Delay = s.Schedule, Delay(a.Host, s.Schedule)
+}
+
+// heedJobs has the end of an ephemeral runner's job wake the loop: the Listener
+// deletes `.runner` last of all, and another registration is due. One that ends
+// in another way leaves the file, and is looked at by the schedule.
+func (a *Agent) heedJobs() {
+	file := ""
+	if a.good.Runner.Ephemeral {
+		file = a.good.InstallDir + "/.runner"
+	}
+	if a.watch != nil {
+		_ = a.watch.Gone(file) // a directory that is not there yet is tried again at each pass
+	}
 }
 
 // begin reads the spec that the agent begins with. One with problems that comes

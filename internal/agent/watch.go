@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,9 +18,16 @@ import (
 // of one file in the directory of another is heard, too.
 type Watcher struct {
 	files   []string
+	gone    atomic.Pointer[string] // see Gone
 	inotify *os.File
 	changed func()
 }
+
+// What happens to a file that is written, and to one that goes.
+const (
+	written = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO
+	deleted = unix.IN_DELETE | unix.IN_MOVED_FROM
+)
 
 // Watch calls changed whenever one of the files was closed after writing, or
 // moved there.
@@ -37,6 +45,21 @@ func Watch(files []string, changed func()) (*Watcher, error) {
 	return w, nil
 }
 
+// Gone has one more file heard of: when it goes. The one that was named before is
+// not any more, and with "" there is none.
+func (w *Watcher) Gone(file string) error {
+	w.gone.Store(&file)
+	return w.renew()
+}
+
+// leaves is the file of Gone.
+func (w *Watcher) leaves() string {
+	if file := w.gone.Load(); file != nil {
+		return *file
+	}
+	return ""
+}
+
 // renew watches the directories that are there now, should they be others.
 func (w *Watcher) renew() error {
 	raw, err := w.inotify.SyscallConn()
@@ -45,10 +68,16 @@ func (w *Watcher) renew() error {
 	}
 	var failed []error
 	sent := raw.Control(func(fd uintptr) {
-		for _, file := range w.files {
-			if _, err := unix.InotifyAddWatch(int(fd), filepath.Dir(file), unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO|unix.IN_ONLYDIR); err != nil {
+		add := func(file string, mask uint32) {
+			if _, err := unix.InotifyAddWatch(int(fd), filepath.Dir(file), mask|unix.IN_ONLYDIR|unix.IN_MASK_ADD); err != nil {
 				failed = append(failed, fmt.Errorf("cannot watch %s: %w", filepath.Dir(file), err))
 			}
+		}
+		for _, file := range w.files {
+			add(file, written)
+		}
+		if file := w.leaves(); file != "" {
+			add(file, deleted)
 		}
 	})
 	return errors.Join(append(failed, sent)...)
@@ -65,22 +94,24 @@ func (w *Watcher) listen() {
 		if err != nil {
 			return
 		}
-		if slices.ContainsFunc(w.files, func(file string) bool { return concerns(buf[:n], filepath.Base(file)) }) {
+		if slices.ContainsFunc(w.files, func(file string) bool { return concerns(buf[:n], file, written) }) || concerns(buf[:n], w.leaves(), deleted) {
 			w.changed()
 		}
 	}
 }
 
-// concerns reports whether one of the events names the file, or says that
-// events were lost. An event is a watch, a mask, a cookie, the length of a name,
-// each of four bytes, and the name, padded with zeros: inotify(7).
-func concerns(events []byte, name string) bool {
+// concerns reports whether one of the events is one of those in kinds and names
+// the file, or says that events were lost. An event is a watch, a mask, a cookie,
+// the length of a name, each of four bytes, and the name, padded with zeros:
+// inotify(7).
+func concerns(events []byte, file string, kinds uint32) bool {
+	name := filepath.Base(file)
 	for len(events) >= unix.SizeofInotifyEvent {
 		mask := binary.NativeEndian.Uint32(events[4:])
 		length := int(binary.NativeEndian.Uint32(events[12:]))
 		events = events[unix.SizeofInotifyEvent:]
 		length = min(length, len(events))
-		if string(bytes.TrimRight(events[:length], "\x00")) == name || mask&unix.IN_Q_OVERFLOW != 0 {
+		if string(bytes.TrimRight(events[:length], "\x00")) == name && mask&kinds != 0 || mask&unix.IN_Q_OVERFLOW != 0 {
 			return true
 		}
 		events = events[length:]

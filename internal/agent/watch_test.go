@@ -37,6 +37,17 @@ func TestWatch(t *testing.T) {
 	rings(t, changes)
 	must(os.WriteFile(files[0], nil, 0o644))
 	rings(t, changes)
+	// One more, whose going is heard of and nothing else.
+	gone := filepath.Join(t.TempDir(), ".runner")
+	must(w.Gone(gone))
+	for range 2 {
+		must(os.WriteFile(gone, nil, 0o644))
+		must(os.Remove(gone))
+		rings(t, changes)
+	}
+	must(w.Gone(""))
+	must(os.WriteFile(gone, nil, 0o644))
+	must(os.Remove(gone))
 	// Another directory takes the place of this one.
 	must(os.Rename(dir, dir+".old"))
 	must(os.Mkdir(dir, 0o755))
@@ -63,12 +74,13 @@ func TestConcerns(t *testing.T) {
 		{event(1, "runner.yaml\x00\x00\x00\x00\x00"), true},
 		{append(event(1, "x\x00\x00\x00"), event(1, "runner.yaml\x00")...), true},
 		{event(1, "runner.yaml~\x00\x00\x00\x00"), false},
-		{event(0x40, ""), true}, // IN_Q_OVERFLOW
+		{event(2, "runner.yaml\x00"), false}, // of another kind
+		{event(0x40, ""), true},              // IN_Q_OVERFLOW
 		{event(1, "runner.yaml\x00")[:20], false},
 		{[]byte{1, 2, 3}, false},
 		{nil, false},
 	} {
-		if got := concerns(tt.events, "runner.yaml"); got != tt.want {
+		if got := concerns(tt.events, "/etc/benchctl/runner.yaml", 1<<8); got != tt.want {
 			t.Errorf("%q: %v", tt.events, got)
 		}
 	}

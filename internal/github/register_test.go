@@ -205,6 +205,49 @@ func TestRegisteringWithConfigSh(t *testing.T) {
 	p.keeps(t, apiToken)
 }
 
+// A runner that is good for one job is registered without config.sh.
+func TestRegisteringForOneJob(t *testing.T) {
+	t.Parallel()
+	for _, organization := range []bool{false, true} {
+		p := newPlace(t, organization)
+		p.Ephemeral = true
+		p.settle(t)
+		first := p.id(t)
+		if len(p.Ran) > 0 || len(p.srv.JITConfigs()) != 1 {
+			t.Errorf("ran %q, GitHub gave out %d", p.Ran, len(p.srv.JITConfigs()))
+		}
+		p.keeps(t, p.srv.JITConfigs()[0])
+		p.keeps(t, apiToken)
+		p.srv.DeleteRunner(first) // as with a job's end
+		for _, name := range []string{".runner", ".credentials", ".credentials_rsaparams"} {
+			p.remove(name)
+		}
+		if got := p.fields(t); got != "registration" {
+			t.Fatalf("differs in %q", got)
+		}
+		p.settle(t)
+		p.remove(".runner") // by hand: GitHub still has the entry
+		p.settle(t)
+		if again := p.id(t); again == first {
+			t.Errorf("it is runner %d again", again)
+		}
+	}
+}
+
+// Credentials that may register, and an older GHES, leave it to config.sh.
+func TestRegisteringForOneJobWithAToken(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []standin.Mode{standin.Forbidden, standin.Missing} {
+		p := newPlace(t, false)
+		p.Ephemeral = true
+		p.srv.Fail(standin.Fault{Method: "POST", Path: "/repos/*/*/actions/runners/generate-jitconfig", Mode: mode})
+		p.settle(t)
+		if r, _ := p.srv.Runner(p.scope, p.Name); !r.Ephemeral || len(p.Ran) != 1 {
+			t.Errorf("GitHub has %+v, ran %q", r, p.Ran)
+		}
+	}
+}
+
 func (p *place) remove(name string) { os.Remove(p.Path(installDir + "/" + name)) }
 
 func TestRegisteringInAGroup(t *testing.T) {

@@ -104,6 +104,13 @@ func walk(t *testing.T, c *Client, id int64, all int) {
 	if _, err := c.Downloads(ctx); err != nil {
 		t.Error(err)
 	}
+	made, err := c.JIT(ctx, actions.JITRequest{Name: "once", GroupID: 1, Labels: []string{"self-hosted", "bench"}, WorkDir: "_work"})
+	if err != nil || made.Runner.ID == 0 || made.Runner.Name != "once" || !made.Runner.Ephemeral || made.Config == "" {
+		t.Errorf("just in time: %+v, %v", made, err)
+	}
+	if _, err := c.JIT(ctx, actions.JITRequest{Name: "ONCE", GroupID: 1, Labels: []string{"bench"}}); err == nil || !strings.Contains(err.Error(), "409") {
+		t.Errorf("once more: %v", err)
+	}
 	if err := c.DeleteRunner(ctx, id); err != nil {
 		t.Error(err)
 	}

@@ -1,7 +1,9 @@
 package standin_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -216,6 +218,56 @@ func TestEphemeralRunnerTakesOneJob(t *testing.T) {
 	if first.Result != runner.Succeeded || second.Over() {
 		t.Errorf("first %q, second over: %v", first.Result, second.Over())
 	}
+}
+
+// A listener takes a just-in-time configuration as an argument or from its
+// environment, and then has its one job.
+func TestJustInTimeRunner(t *testing.T) {
+	t.Parallel()
+	for _, env := range []bool{false, true} {
+		b := newBox(t, newServer(t, standin.Options{}))
+		encoded := b.justInTime("box")
+		id := b.srv.Enqueue(standin.Job{Script: "[ -z \"$ACTIONS_RUNNER_INPUT_JITCONFIG\" ]"})
+		var p *process
+		if env {
+			p = b.start([]string{"ACTIONS_RUNNER_INPUT_JITCONFIG=" + encoded}, "bin/Runner.Listener", "run")
+		} else {
+			p = b.start(nil, "bin/Runner.Listener", "run", "--jitconfig", encoded)
+		}
+		if code := p.ends(t); code != 0 || b.configured() || len(b.srv.Runners(scope)) != 0 {
+			t.Errorf("exit code %d, .runner there: %v, %d at the server\n%s", code, b.configured(), len(b.srv.Runners(scope)), p.out)
+		}
+		if j, _ := b.srv.Job(id); j.Result != runner.Succeeded {
+			t.Errorf("the job: %+v", j)
+		}
+	}
+	b := newBox(t, newServer(t, standin.Options{}))
+	if code := b.start(nil, "bin/Runner.Listener", "run", "--jitconfig", "?").ends(t); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// justInTime asks for a configuration.
+func (b *box) justInTime(name string) string {
+	b.t.Helper()
+	body := fmt.Sprintf(`{"name": %q, "runner_group_id": 1, "labels": ["self-hosted", "bench"]}`, name)
+	req, err := http.NewRequest("POST", b.srv.URL()+"/api/v3/"+string(scope)+"/actions/runners/generate-jitconfig", strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer x")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var made struct {
+		Config string `json:"encoded_jit_config"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || made.Config == "" {
+		b.t.Fatalf("%s: %v", resp.Status, err)
+	}
+	return made.Config
 }
 
 func TestWorkerOutlivesItsListener(t *testing.T) {

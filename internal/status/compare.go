@@ -88,6 +88,9 @@ func (o *Options) registration(ctx context.Context, outcomes []reconcile.Outcome
 	return r
 }
 
+// unasked tells a change that nobody asked for, as far as that is known.
+func unasked(c reconcile.Change) bool { return !c.Asked }
+
 // judge goes by what a diff of it came to. What differs is shown there.
 func (r *Registration) judge(out reconcile.Outcome, root bool) {
 	if out.Err != nil {
@@ -95,6 +98,7 @@ func (r *Registration) judge(out reconcile.Outcome, root bool) {
 	}
 	switch {
 	case out.Status == reconcile.Unchanged:
+	case out.Status == reconcile.Pending && out.Err == nil && !slices.ContainsFunc(out.Changes, unasked): // what is to come is in the order of things
 	case out.Status == reconcile.Unknown && reconcile.IsTolerated(out.Err):
 		r.Is = Unasked
 	case out.Status == reconcile.Unknown, out.Status == reconcile.Failed && !root:

@@ -19,6 +19,7 @@ type Service struct {
 	Sub     string    `json:"sub_state,omitempty"`
 	Enabled string    `json:"enabled,omitempty"` // systemd's UnitFileState
 	Since   time.Time `json:"since,omitzero"`    // active since
+	Spent   bool      `json:"spent,omitempty"`   // an ephemeral runner's that has had its one job, and waits for its next registration
 
 	// Of this invocation; zero: the journal does not say.
 	Connected time.Time `json:"connected,omitzero"`
@@ -56,6 +57,8 @@ func (l *looker) service(ctx context.Context) Service {
 	case u.LoadState == "not-found":
 		s.State = ""
 		s.wrong("there is no unit " + s.Unit)
+	case u.ActiveState != "active" && l.Spec != nil && resources.Spent(l.Reader, l.Spec):
+		s.Spent = true
 	case u.ActiveState != "active":
 		s.wrong("it is not active, and takes no job; see journalctl -u " + s.Unit)
 	default:

@@ -188,6 +188,33 @@ func TestAllIsAsItShouldBe(t *testing.T) {
 	}
 }
 
+// A runner that has had its one job is neither down nor offline: another
+// registration is due.
+func TestBetweenTwoJobs(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.opt.Spec.Runner.Ephemeral, d.opt.Witness.Ephemeral = true, true
+	d.unit(unit, func(u *host.Unit) { u.ActiveState = "inactive" })
+	d.hub.runner = actions.Runner{ID: 9, Name: "else"}
+	for _, name := range []string{".runner", ".credentials", ".credentials_rsaparams"} {
+		if err := os.Remove(d.Path(runnerDir + "/" + name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := d.ask(); s.Service.Spent || bad(s) != "service registration differs" {
+		t.Errorf("a registration that somebody took away: %q", bad(s))
+	}
+	d.WriteFile("/var/lib/benchctl/registration.json", `{"url": "https://github.com/octo/bench", "name": "bench7-bench", "id": 7, "ours": true, "oneJob": true}`)
+	s := d.ask()
+	if !s.Service.Spent || s.Registration.Is != status.OK || s.Registration.Broken != "used up by its one job (id 7)" || bad(s) != "differs" {
+		t.Errorf("%q; the service: %+v, the registration: %+v", bad(s), s.Service, s.Registration)
+	}
+	d.hub.err = errors.New("cannot list the runners: GitHub is away")
+	if s := d.ask(); s.Registration.Is == status.OK || s.Service.Is != status.OK {
+		t.Errorf("with GitHub away: %+v", s.Registration)
+	}
+}
+
 // Each part is judged by itself, and the exit code by all of them.
 func TestWhatIsNotAsItShouldBe(t *testing.T) {
 	t.Parallel()
