@@ -59,7 +59,7 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, knobsOf(s)...)
 	all = append(all, cleanupOf(s)...)
 	all = append(all, own, hooks{l}, service{
-		launch: l, patience: cmp.Or(o.Patience, startPatience), steady: steady, runner: runner, stop: o.Stop, unattended: o.Unattended,
+		launch: l, patience: cmp.Or(o.Patience, startPatience), steady: steady, config: config, runner: runner, stop: o.Stop, unattended: o.Unattended,
 	})
 	if s.Schedule != nil {
 		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})

@@ -61,6 +61,7 @@ type Config struct {
 	Sparing    bool // ask GitHub no more than a pass has to
 
 	spec   *spec.Spec // for the work directory; nil: it is not looked at
+	next   bool       // the registration for the next job was made just now
 	online *bool      // see Online
 }
 
@@ -156,7 +157,9 @@ func (c *Config) Apply(ctx context.Context, h host.Host) error {
 	if err := c.obstacle(v, changes); err != nil {
 		return err
 	}
-	return c.register(ctx, h, v, false)
+	err = c.register(ctx, h, v, false)
+	c.next = err == nil && v.used
+	return err
 }
 
 // Online is whether GitHub said, when it was last asked, that the runner is

@@ -25,6 +25,10 @@ func (c *Config) usedUp(v *view) {
 	}
 }
 
+// renewed reports whether the registration for the next job was made just now,
+// by this process: the service is down for it, and not for any other reason.
+func (c *Config) renewed() bool { return c != nil && c.next }
+
 // Spent reports whether a runner has had its one job, and waits for its next
 // registration.
 func Spent(r host.Reader, s *spec.Spec) bool {

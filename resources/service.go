@@ -22,6 +22,7 @@ type service struct {
 	// unattended is a look or an apply of the agent's own, which leaves a
 	// service that has just been started its time.
 	unattended bool
+	config     *Config // the registration that the runner is started with
 	// runner is the resource whose new version is on trial, and stop takes one
 	// down that does not listen, by law 5.
 	runner *Tarball

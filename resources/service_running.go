@@ -33,7 +33,7 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 		}
 	}
 	if u.ActiveState != "active" {
-		if Spent(r, s.spec) {
+		if s.config.renewed() || Spent(r, s.spec) {
 			return []reconcile.Change{{Field: "state", Have: "waiting for its next registration", Want: "listening", Effects: restarts, Asked: true}}, nil
 		}
 		have := fmt.Sprintf("%s (%s)", u.ActiveState, orNone(u.SubState))
