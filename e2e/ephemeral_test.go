@@ -23,12 +23,17 @@ func ephemeralSpec(cron string) string {
 	return strings.Replace(agentSpec(cron), "governor:", "  ephemeral: true\ngovernor:", 1) + "notify: {command: " + tellerPath + "}\n"
 }
 
-// cleanJob succeeds on a work directory where no job was before it, and leaves
-// there what it can.
+// cleanJob succeeds where nothing of another job is, and leaves what it can, a
+// process that the runner does not know for the job's among it.
 const cleanJob = `cd ` + boxWork + `
-echo "before: $(ls -A | tr '\n' ' ')"
-! test -e poison && ! test -e _tool
-mkdir -p poison/deep _tool/evil/1 && chmod 0 poison/deep && ln -s /etc poison/etc && touch .hidden`
+for left in poison _tool .hidden /tmp/poison /var/tmp/poison /dev/shm/poison; do
+	if test -e $left; then echo $left is there; exit 1; fi
+done
+if pgrep -x poisoner; then exit 1; fi
+mkdir -p poison/deep _tool/evil/1 && chmod 0 poison/deep && ln -s /etc poison/etc
+touch .hidden /tmp/poison /var/tmp/poison /dev/shm/poison
+cp /bin/sleep /tmp/poisoner && RUNNER_TRACKING_ID= setsid /tmp/poisoner 1000 >/dev/null 2>&1 </dev/null &
+until pgrep -x poisoner >/dev/null; do sleep 0.05; done`
 
 // TestEphemeral has a runner that takes one job at a time, each on a registration
 // and a work directory of its own.

@@ -28,7 +28,7 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 	replace := c.TakeOver || c.ours(v)
 	seen := c.GitHub != nil && v.blind == nil
 	justInTime := c.Ephemeral && seen
-	var token actions.Secret
+	var token actions.Secret // not asked for where most likely none is needed
 	if !justInTime || v.namesake != nil || v.remote != nil {
 		if token, err = c.token(ctx); err != nil {
 			return err
@@ -52,15 +52,18 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 		return err
 	}
 	if justInTime {
-		err := c.justInTime(ctx, h, v, &account, rec)
-		if !errors.Is(err, errNoJIT) {
+		switch err := c.justInTime(ctx, h, v, &account, rec); {
+		case err == nil:
+			return c.leave(ctx, h)
+		case !errors.Is(err, errNoJIT):
 			return err
+		default:
+			reconcile.Progress(ctx)(err.Error() + "; a registration token has to do")
 		}
-		reconcile.Progress(ctx)(err.Error() + "; a registration token has to do")
-		if token == "" {
-			if token, err = c.token(ctx); err != nil {
-				return err
-			}
+	}
+	if token == "" {
+		if token, err = c.token(ctx); err != nil {
+			return err
 		}
 	}
 	// Without a namesake the switch would do nothing now, but take over the
@@ -205,7 +208,7 @@ func (c *Config) adjust(ctx context.Context, h host.Host, v *view, changes []rec
 		case placeField:
 			err = c.takeAlong(ctx, h, v)
 		case recordField:
-			v.record.ID, v.record.Former, v.record.Labels = v.remote.ID, "", nil
+			v.record.ID, v.record.Former, v.record.Labels, v.record.OneJob = v.remote.ID, "", nil, c.Ephemeral
 			err = v.record.write(h)
 		}
 		if err != nil {
