@@ -32,7 +32,8 @@ done
 if pgrep -x poisoner; then exit 1; fi
 mkdir -p poison/deep _tool/evil/1 && chmod 0 poison/deep && ln -s /etc poison/etc
 touch .hidden /tmp/poison /var/tmp/poison /dev/shm/poison
-cp /bin/sleep /tmp/poisoner && RUNNER_TRACKING_ID= setsid /tmp/poisoner 1000 >/dev/null 2>&1 </dev/null &
+cp /bin/sleep /tmp/poisoner
+RUNNER_TRACKING_ID= setsid /tmp/poisoner 1000 >/dev/null 2>&1 </dev/null &
 until pgrep -x poisoner >/dev/null; do sleep 0.05; done`
 
 // TestEphemeral has a runner that takes one job at a time, each on a registration
