@@ -17,8 +17,8 @@ import (
 
 const (
 	restFor = 3 * time.Minute  // how long a daemon is watched between passes
-	spinFor = 12 * time.Second // in which every tick below has its place
-	rounds  = 5
+	spinFor = 20 * time.Second // in which every tick below has its place
+	rounds  = 3
 )
 
 // agent measures the agent between passes and in them, and what a benchmark
@@ -26,7 +26,6 @@ const (
 // ansible-pull do for the same state.
 func (b *bench) agent(t *testing.T) string {
 	w := b.world.in(t)
-	w.program(b.stopwatch)
 	w.program(b.build(t, "./spin"))
 	w.agentBegins()
 	w.putPuppet()
@@ -104,9 +103,9 @@ cat $p/task/*/schedstat | awk '{n += $1} END {printf "%d", n}'`))
 // betweenPasses watches the daemons while they have nothing to do.
 func (w *world) betweenPasses() string {
 	w.look("systemctl start puppet")
-	w.reaches("journalctl -q -o cat -u puppet", "Run interval") // it tried, found no server, and waits
+	w.reaches("journalctl -q -o cat -u puppet", "Connection to https") // in vain: it waits, and tries again
 	rows := [][]string{{"Between passes, watched for " + restFor.String(), "memory", "wake-ups a minute", "CPU time a minute"}}
-	units := []string{"benchctl", "puppet"}
+	units, names := []string{"benchctl", "puppet"}, []string{"the agent of benchctl", "Puppet's, whose server does not answer"}
 	var before []idle
 	for _, unit := range units {
 		before = append(before, w.idle(unit))
@@ -114,7 +113,7 @@ func (w *world) betweenPasses() string {
 	time.Sleep(restFor)
 	for i, unit := range units {
 		after := w.idle(unit)
-		rows = append(rows, []string{"`" + unit + ".service`", series{after.rss}.mib(),
+		rows = append(rows, []string{names[i], series{after.rss}.mib(),
 			fmt.Sprintf("%.1f", (after.switches-before[i].switches)/restFor.Minutes()),
 			fmt.Sprintf("%.2f ms", 1e3*(after.cpu-before[i].cpu).Seconds()/restFor.Minutes())})
 	}

@@ -93,6 +93,8 @@ func (b *bench) host(t *testing.T) *world {
 	w.spec(strings.Replace(w.fullSpec(lab.Debian13), runnerPin, benchPin, 1))
 	w.benchctl(0, "apply", "--yes")
 	w.benchctl(0, "diff")
+	w.putPlaybook()
+	w.program(b.stopwatch)
 	return w
 }
 
@@ -105,8 +107,6 @@ type sample []struct {
 // noop measures a look at a host in step, and an Ansible playbook on it, in turns.
 func (b *bench) noop(t *testing.T) string {
 	w := b.world.in(t)
-	w.putPlaybook()
-	w.program(b.stopwatch)
 	var diff, apply, ansible sample
 	for range 10 {
 		diff = append(diff, w.measure(6, "/usr/local/bin/benchctl", "diff", "--offline")...)
