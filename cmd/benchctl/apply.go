@@ -70,22 +70,12 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	defer w.close()
-	release, err := e.machine.Lock(ctx, "apply")
-	if errors.Is(err, linux.ErrLocked) && !a.attended {
-		return deferred(e, err)
-	}
+	release, err := lockToApply(ctx, e, a)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := w.notPaused(e, f, "apply"); err != nil {
-		return err
-	}
-	keep()
-	if err := w.cannotRegister(); err != nil {
-		return err
-	}
-	if ok, err := confirm(ctx, e, f, a, w); err != nil || !ok {
+	if ok, err := w.mayBegin(ctx, e, f, a, keep); err != nil || !ok {
 		return err
 	}
 	w.notes(ctx, e, f)
@@ -107,6 +97,30 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		fmt.Fprintln(e.stderr, "The runner's service was stopped and stays down: it takes no job until an apply ends well.")
 	}
 	return exit(report.ExitCode())
+}
+
+// lockToApply takes the host's lock. One that nobody typed is put off by another
+// benchctl.
+func lockToApply(ctx context.Context, e *env, a applyFlags) (release func(), err error) {
+	release, err = e.machine.Lock(ctx, "apply")
+	if errors.Is(err, linux.ErrLocked) && !a.attended {
+		err = deferred(e, err)
+	}
+	return release, err
+}
+
+// mayBegin reports whether nothing, and nobody, is against an apply. keep keeps
+// the spec for when it has problems one day; a host that is paused keeps the
+// one it has.
+func (w *wired) mayBegin(ctx context.Context, e *env, f *flags, a applyFlags, keep func()) (bool, error) {
+	if err := w.notPaused(e, f, "apply"); err != nil {
+		return false, err
+	}
+	keep()
+	if err := w.cannotRegister(); err != nil {
+		return false, err
+	}
+	return confirm(ctx, e, f, a, w)
 }
 
 // apply makes each selected resource so, telling stderr of each step. A service

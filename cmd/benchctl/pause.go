@@ -34,18 +34,10 @@ diff, validate, rehearse and revert work as ever.`,
 }
 
 func pauseHost(ctx context.Context, e *env, f *flags, words []string, length string) error {
-	reason, err := pause.Reason(words)
+	now := time.Now()
+	p, err := asked(e, words, length, now)
 	if err != nil {
 		return err
-	}
-	now := time.Now()
-	p := pause.Pause{Reason: reason, By: pause.Asker(e.machine, e.getenv), Since: now}
-	if length != "" {
-		d, err := pause.Length(length)
-		if err != nil {
-			return err
-		}
-		p.Until = now.Add(d)
 	}
 	if err := needRoot("pause this host"); err != nil {
 		return err
@@ -73,6 +65,18 @@ func pauseHost(ctx context.Context, e *env, f *flags, words []string, length str
 		fmt.Fprintln(e.stderr, "The runner goes on taking jobs; no pass and no apply changes this host. benchctl resume ends the pause.")
 	}
 	return nil
+}
+
+// asked is the pause that a person typed.
+func asked(e *env, words []string, length string, now time.Time) (pause.Pause, error) {
+	reason, err := pause.Reason(words)
+	p := pause.Pause{Reason: reason, By: pause.Asker(e.machine, e.getenv), Since: now}
+	if err != nil || length == "" {
+		return p, err
+	}
+	d, err := pause.Length(length)
+	p.Until = now.Add(d)
+	return p, err
 }
 
 // pauseAnswer is what pause and resume print with -o json.
