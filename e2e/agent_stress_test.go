@@ -249,13 +249,15 @@ func (w *world) findsItsNotesDamaged() {
 	w.reaches(governor1, "performance")
 }
 
-// comesBackWithTheHost, to one pass, with nothing forgotten.
+// comesBackWithTheHost, to one pass, with nothing forgotten: a pause goes on, and
+// the knobs are set all the same.
 func (w *world) comesBackWithTheHost() {
+	w.benchctl(0, "pause", "calibrating", "--for", "2h")
 	before, saved := w.passes(), w.book()
 	if err := w.host.Reboot(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.reaches(agentStatus, "in step")
+	w.reaches(agentStatus, "paused; next pass")
 	if n := w.passes() - before; n != 1 {
 		w.t.Errorf("%d passes after the reboot", n)
 	}
@@ -265,6 +267,10 @@ func (w *world) comesBackWithTheHost() {
 	if got := w.governor("policy1"); got != "performance" {
 		w.t.Errorf("the governor is %s", got)
 	}
+	if r := w.benchctl(3, "apply", "--yes"); !strings.Contains(r.Stderr, "this host is paused by root since ") {
+		w.t.Errorf("after the reboot, apply said %q", r.Stderr)
+	}
+	w.benchctl(0, "resume")
 }
 
 // passes is how many lines the history has.

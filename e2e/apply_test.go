@@ -29,14 +29,15 @@ func (w *world) fullSpec(release lab.Release) string {
 // newFullWorld is a bare host with a spec that asks for everything.
 func newFullWorld(t *testing.T, release lab.Release) *world {
 	t.Helper()
-	w := newWorld(t, release)
+	w := newWorld(t, release, networked)
 	w.knob("/proc/sys/kernel/perf_event_paranoid", paranoid)
 	w.spec(w.fullSpec(release))
 	return w
 }
 
 // TestApply takes a bare host of each release to a benchmark runner that
-// listens, and then tries what could be wrong with that.
+// listens, and then tries what could be wrong with that, and what an agent on it
+// sees.
 func TestApply(t *testing.T) {
 	for _, release := range lab.Releases() {
 		t.Run(release.Name, func(t *testing.T) {
@@ -60,6 +61,7 @@ func TestApply(t *testing.T) {
 			case lab.Ubuntu2204.Name:
 				w.drifts(accountDrifts, unitDrifts, startDrifts, needrestartDrifts)
 			}
+			t.Run("the agent sees all", func(t *testing.T) { w.in(t).agentSeesAll(release) })
 		})
 	}
 }
