@@ -5,12 +5,16 @@ import (
 	"time"
 )
 
-// closing is more than it takes the kernel from telling that a file is closed to
-// letting its lock go.
-const closing = 100 * time.Millisecond
+// The kernel tells that a file is closed a moment before it lets its lock go: so
+// long is waited until a look, then twice as long until the next, and so on.
+const (
+	firstLook = 100 * time.Millisecond
+	lastLook  = 10 * time.Second
+)
 
 // Free waits until nobody holds the lock of a file any more, without a look at it
-// before that file is closed. held says who does, nil for nobody.
+// before that file is closed by somebody who could write to it. held says who
+// holds it, nil for nobody.
 func Free(ctx context.Context, file string, held func() error) error {
 	closed := make(chan struct{}, 1)
 	w, err := Watch([]string{file}, func() {
@@ -23,12 +27,19 @@ func Free(ctx context.Context, file string, held func() error) error {
 		return err
 	}
 	defer w.Close()
+	var wait time.Duration
+	var look <-chan time.Time // nil: none, until the file is closed
 	for held() != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-closed:
-			time.Sleep(closing)
+			wait = firstLook
+		case <-look:
+			wait *= 2
+		}
+		if look = nil; wait <= lastLook {
+			look = time.After(wait)
 		}
 	}
 	return nil
