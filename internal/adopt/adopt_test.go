@@ -181,7 +181,7 @@ func TestWhatIsOddAboutARunner(t *testing.T) {
 		says []string
 	}{
 		"ephemeral": {func(h host) { h.replace(settings, `"disableUpdate"`, `"ephemeral": true, "disableUpdate"`) },
-			[]string{"  ephemeral: true", "\nschedule: \"*/10 * * * *\"", "!# schedule"}},
+			[]string{"  ephemeral: true", "\nschedule: \"*/10 * * * *\"", "\ngithub: {tokenFile: /etc/benchctl/token}", "!# schedule"}},
 		"a work directory elsewhere": {func(h host) { h.replace(settings, `"disableUpdate"`, `"workFolder": "/srv/work", "disableUpdate"`) },
 			[]string{"  workDir: /srv/work"}},
 		"a name that no spec has": {func(h host) { h.replace(settings, `"box"`, `"my box"`) },

@@ -34,6 +34,8 @@ func (d *Draft) runner(url spec.URL) {
 	if reg.Ephemeral {
 		d.put("  ephemeral", "true", "found: .runner")
 		d.put("schedule", `"*/10 * * * *"`, "needed: who else registers it after each job?")
+		d.put("github", "{tokenFile: /etc/benchctl/token}", "needed: with a token that may register runners")
+		d.note("an ephemeral runner: write a token that may register runners into /etc/benchctl/token, as root, with mode 0600")
 	}
 	if len(s.DropIns) > 0 {
 		d.gap()
