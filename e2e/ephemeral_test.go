@@ -53,6 +53,7 @@ func TestEphemeral(t *testing.T) {
 	}{
 		{"a queue", (*world).oneJobEach},
 		{"without just-in-time registrations", (*world).oneJobEachByToken},
+		{"a Listener that leaves its registration", (*world).leavesItsRegistration},
 		{"between two jobs", (*world).betweenTwoJobs},
 		{"GitHub is away between two jobs", (*world).awayBetweenTwoJobs},
 	} {
@@ -156,6 +157,22 @@ func (w *world) oneJobEachByToken() {
 	if n := len(w.hub.JITConfigs()); n != given {
 		w.t.Errorf("%d just-in-time registrations", n-given)
 	}
+}
+
+// leavesItsRegistration is a Listener that ends in another way than it should,
+// and whose registration GitHub has dropped.
+func (w *world) leavesItsRegistration() {
+	first := w.registered().ID
+	w.look("kill -9 $(pgrep -x Runner.Listener)")
+	w.hub.DeleteRunner(first)
+	w.anew()
+	if now := w.registered().ID; now == first {
+		w.t.Errorf("it is registration %d again", now)
+	}
+	if j := w.waitJob(w.hub.Enqueue(standin.Job{Script: cleanJob}), over); j.Result != "Succeeded" {
+		w.t.Errorf("a job: %+v", j)
+	}
+	w.anew()
 }
 
 // betweenTwoJobs is what a person sees while the agent is not there, and what an

@@ -60,9 +60,11 @@ type Config struct {
 	Unattended bool // register anew only what is gone (law 12)
 	Sparing    bool // ask GitHub no more than a pass has to
 
-	spec   *spec.Spec // for the work directory; nil: it is not looked at
-	next   bool       // the registration for the next job was made just now
-	online *bool      // see Online
+	spec *spec.Spec // for the work directory; nil: it is not looked at
+	// forgets is how long GitHub has to forget a registration that is used up.
+	forgets time.Duration
+	next    bool  // the registration for the next job was made just now
+	online  *bool // see Online
 }
 
 var (
@@ -79,10 +81,13 @@ func NewConfig(r host.Reader, s *spec.Spec, getenv func(string) string) *Config 
 		Labels: s.Runner.Labels, AllowLabels: s.Runner.AllowLabels,
 		WorkDir: s.Runner.WorkDir, Ephemeral: s.Runner.Ephemeral, AutoUpdate: s.Runner.AutoUpdate,
 		User: s.User.Name, InstallDir: s.InstallDir, Env: configEnv(s.Runner.Env, getenv),
-		Former: FormerOf(r, s), spec: s,
+		Former: FormerOf(r, s), spec: s, forgets: forgetting,
 	}
 	return c
 }
+
+// forgetting is how long GitHub may take to forget a runner that had its one job.
+const forgetting = 30 * time.Second
 
 // movedHost says so when the host is no longer called what its runner is named
 // after.

@@ -56,27 +56,23 @@ func (c *Config) justInTime(ctx context.Context, h host.Host, v *view, account *
 	if err != nil {
 		return c.undoJIT(ctx, made, err)
 	}
+	if err := c.writeLocal(h, files, account); err != nil {
+		return fmt.Errorf("cannot write the registration that GitHub made: %w; run again", err)
+	}
 	rec.ID, rec.Ours, rec.Former, rec.Labels = made.Runner.ID, true, "", nil
-	if err := rec.write(h); err != nil {
-		return err
-	}
-	// `.runner` last: it is what makes a runner configured.
-	for _, name := range slices.Backward(localFiles) {
-		text, given := files[name]
-		if !given || name == ".runner" {
-			continue
-		}
-		if err := c.writeLocal(h, name, text, account); err != nil {
-			return err
-		}
-	}
-	return c.writeLocal(h, ".runner", files[".runner"], account)
+	return rec.write(h)
 }
 
-func (c *Config) writeLocal(h host.Host, name string, text []byte, account *host.Account) error {
-	err := h.Replace(c.InstallDir+"/"+name, text, host.Perm{Mode: 0o600, UID: account.UID, GID: account.GID})
-	if err != nil {
-		return fmt.Errorf("cannot write the registration's %s: %w", name, err)
+// writeLocal writes the files of a registration, `.runner` last: it is what makes
+// a runner configured.
+func (c *Config) writeLocal(h host.Host, files map[string][]byte, account *host.Account) error {
+	theirs := host.Perm{Mode: 0o600, UID: account.UID, GID: account.GID}
+	for _, name := range slices.Backward(localFiles) { // `.runner` is the first
+		if text, given := files[name]; given {
+			if err := h.Replace(c.InstallDir+"/"+name, text, theirs); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -63,6 +63,45 @@ func TestConfigBetweenTwoJobs(t *testing.T) {
 	}
 }
 
+// GitHub may take longer than the runner to see the end of a job, and a Listener
+// may end without taking its registration along.
+func TestConfigAtTheEndOfAJob(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.usedUp(t)
+	b.Unattended, b.forgets = true, time.Millisecond
+	b.gh.runners = []actions.Runner{{ID: 101, Name: "box-bench", Status: "online", Busy: true}}
+	want := "registration: used up by its one job (id 101), which GitHub still has -> box-bench at https://github.com/octo/bench"
+	if got := b.diff(t); !strings.HasPrefix(got, want) || b.Online() != nil {
+		t.Errorf("got %q, online: %v", got, b.Online())
+	}
+	b.gh.forgets = 4 // two looks, and one of each apply
+	b.forgets = time.Minute
+	b.apply(t)
+	if asked := strings.Join(b.gh.calls, ";"); strings.Contains(asked, "delete") || b.gh.runners[0].ID != 102 {
+		t.Errorf("asked %q, GitHub has %+v", asked, b.gh.runners)
+	}
+	// `.runner` stays, and GitHub has forgotten it.
+	b.gh.runners, b.gh.calls = nil, nil
+	if got := b.diff(t); got != "registration: used up by its one job (id 102) -> box-bench at https://github.com/octo/bench [re-register]" {
+		t.Errorf("got %q", got)
+	}
+	b.apply(t)
+	// It never forgets: then its entry is deleted.
+	b.usedUp(t)
+	b.gh.runners, b.forgets = []actions.Runner{{ID: 103, Name: "box-bench"}}, time.Millisecond
+	b.apply(t)
+	if asked := strings.Join(b.gh.calls, ";"); !strings.Contains(asked, "delete 103;jit") {
+		t.Errorf("asked %q", asked)
+	}
+	// Another host's is not taken for it.
+	b.usedUp(t)
+	b.gh.runners = []actions.Runner{{ID: 9, Name: "box-bench", Status: "online"}}
+	if err := b.Apply(t.Context(), b.Machine); err == nil || !strings.Contains(err.Error(), "which this host did not make") {
+		t.Errorf("another host's: %v", err)
+	}
+}
+
 // Tools are kept where the spec has a word about them, and what is root's is.
 func TestWhatOutlivesAJob(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
@@ -17,12 +18,36 @@ import (
 // directory with nothing in it of the job before.
 
 // usedUp notes that the registration had its one job. Root's own record tells it
-// from a host that never had one.
+// from a host that never had one. GitHub may take a moment longer than the runner
+// to see the end of it.
 func (c *Config) usedUp(v *view) {
-	v.used = c.Ephemeral && v.record.OneJob && v.broken == "absent"
-	if v.used && v.record.ID != 0 { // else the next one was begun already
-		v.broken = fmt.Sprintf("used up by its one job (id %d)", v.record.ID)
+	id := v.record.ID // 0: the next one was begun already
+	switch {
+	case !c.Ephemeral || !v.record.OneJob || !v.gone:
+		return
+	case v.local != nil && int64(v.local.ID) != id, v.namesake != nil && v.namesake.ID != id:
+		return
+	case id != 0 && v.namesake != nil:
+		v.broken = fmt.Sprintf("used up by its one job (id %d), which GitHub still has", id)
+	case id != 0:
+		v.broken = fmt.Sprintf("used up by its one job (id %d)", id)
 	}
+	v.used = true
+}
+
+// untilForgotten waits for GitHub to forget a registration that is used up.
+func (c *Config) untilForgotten(ctx context.Context, v *view) error {
+	for begun := time.Now(); v.used && v.namesake != nil && time.Since(begun) < c.forgets; {
+		if err := wait(ctx, min(time.Second, c.forgets)); err != nil {
+			return err
+		}
+		again := &view{record: v.record}
+		if c.lookAtGitHub(ctx, again); again.failed != nil {
+			return again.failed
+		}
+		v.namesake = again.namesake
+	}
+	return nil
 }
 
 // renewed reports whether the registration for the next job was made just now,

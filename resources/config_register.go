@@ -25,6 +25,9 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 	if err != nil {
 		return fmt.Errorf("cannot register the runner as user %s: %w", c.User, err)
 	}
+	if err := c.untilForgotten(ctx, v); err != nil {
+		return err
+	}
 	replace := c.TakeOver || c.ours(v)
 	seen := c.GitHub != nil && v.blind == nil
 	justInTime := c.Ephemeral && seen

@@ -36,6 +36,7 @@ type fakeGitHub struct {
 	spoil   func(config map[string]string) // a just-in-time configuration
 	calls   []string
 
+	forgets   int    // all runners, at the n-th look from now
 	made      int64  // of just-in-time registrations
 	page      string // their scope's
 	labelType string // of all their labels
@@ -47,6 +48,9 @@ func (g *fakeGitHub) note(format string, args ...any) {
 
 func (g *fakeGitHub) Runners(_ context.Context, name string) ([]actions.Runner, error) {
 	g.note("list %s", name)
+	if g.forgets--; g.forgets == 0 {
+		g.runners = nil
+	}
 	return slices.Clone(g.runners), g.listErr
 }
 

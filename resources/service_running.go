@@ -40,7 +40,9 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 		if said := spoke(ctx, r, u, 1); len(said) > 0 {
 			have += ", last said: " + said[0]
 		}
-		return []reconcile.Change{{Field: "state", Have: have, Want: "listening", Effects: restarts}}, nil
+		// An ephemeral one ends by itself; that it did so is no drift.
+		asked := s.spec.Runner.Ephemeral && u.ActiveState == "inactive"
+		return []reconcile.Change{{Field: "state", Have: have, Want: "listening", Effects: restarts, Asked: asked}}, nil
 	}
 	var changes []reconcile.Change
 	differs := func(field, have, want string) {

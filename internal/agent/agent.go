@@ -33,6 +33,9 @@ type Jobs interface {
 	Idle(context.Context) error
 	// Wait sleeps until none is.
 	Wait(ctx context.Context, progress func(reason string)) error
+	// Ended sleeps until the Listener that is up has ended; without one it is
+	// an error.
+	Ended(context.Context) error
 }
 
 // An Agent is the supervisor. Every field must be set.
@@ -83,6 +86,8 @@ type Agent struct {
 
 	forJob   atomic.Bool    // somebody waits for the end of a job
 	forOther atomic.Bool    // and for another benchctl
+	forEnd   atomic.Bool    // and for the Listener's end
+	ended    time.Time      // when that last woke the loop; who waits for it has this
 	waits    sync.WaitGroup // for who waits
 }
 

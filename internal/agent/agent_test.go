@@ -45,6 +45,7 @@ type rig struct {
 	said     strings.Builder
 	busy     error
 	idle     chan struct{} // closed when the job ends
+	listener chan struct{} // gets one when the Listener ends
 	waited   int
 	seen     Seen
 	lookErr  error
@@ -153,6 +154,21 @@ func (r *rig) Wait(ctx context.Context, _ func(string)) error {
 	r.mu.Unlock()
 	select {
 	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *rig) Ended(ctx context.Context) error {
+	r.mu.Lock()
+	up := r.listener
+	r.mu.Unlock()
+	if up == nil {
+		return os.ErrNotExist
+	}
+	select {
+	case <-up:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -354,6 +370,19 @@ func TestAPassAfterTheOneJob(t *testing.T) {
 		}
 		r.did(2+jobs, 2+jobs)
 	}
+}
+
+// A Listener that ends and leaves its registration brings a pass on, too.
+func TestAPassAfterTheListenersEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, strings.Replace(goodSpec, "runner:\n", "github: {tokenFile: /etc/benchctl/token}\nrunner:\n  ephemeral: true\n", 1))
+	r.m.WriteFile("/var/lib/gha-runner/actions-runner/.runner", "{}")
+	r.listener = make(chan struct{})
+	r.begin()
+	r.did(1, 0)
+	r.listener <- struct{}{}
+	r.asleep()
+	r.did(2, 0)
 }
 
 // An apply that somebody types puts a pass off, and its end brings the pass on.

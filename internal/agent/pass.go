@@ -34,6 +34,7 @@ func (a *Agent) pass(ctx context.Context) {
 		return
 	}
 	jobs := a.Jobs(a.good)
+	defer a.awaitEnd(ctx, jobs)
 	if err := jobs.Idle(ctx); err != nil {
 		a.busy(ctx, jobs, err)
 		return
@@ -90,6 +91,43 @@ func (a *Agent) await(waits *atomic.Bool, until func() error) {
 			a.wake()
 		}
 	})
+}
+
+// betweenEnds is the least time between two passes that ends of the Listener bring
+// on: one that cannot live would else be started over and over.
+const betweenEnds = time.Minute
+
+// awaitEnd has the end of an ephemeral runner's Listener wake the loop where it
+// left its registration, so that [Agent.heedJobs] hears of nothing: one that
+// crashed, or that GitHub told of the end of its registration before it had seen
+// that of its job.
+func (a *Agent) awaitEnd(ctx context.Context, jobs Jobs) {
+	if !a.good.Runner.Ephemeral {
+		return
+	}
+	registration := a.registration()
+	a.await(&a.forEnd, func() error {
+		if err := jobs.Ended(ctx); err != nil {
+			return err
+		}
+		if _, err := a.Host.Lstat(registration); err != nil {
+			return err
+		}
+		if err := sleep(ctx, a.ended.Add(betweenEnds).Sub(a.Clock.Now())); err != nil {
+			return err
+		}
+		a.ended = a.Clock.Now()
+		return nil
+	})
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(min(d, betweenEnds)): // clocks are set
+		return nil
+	}
 }
 
 // look has a child look, and goes by what it saw.

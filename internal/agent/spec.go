@@ -79,13 +79,15 @@ func (a *Agent) enforce(s *spec.Spec) {
 	a.loop.Schedule, a.loop.Delay = s.Schedule, Delay(a.Host, s.Schedule)
 }
 
+// registration is the file by which a runner is configured.
+func (a *Agent) registration() string { return a.good.InstallDir + "/.runner" }
+
 // heedJobs has the end of an ephemeral runner's job wake the loop: the Listener
-// deletes `.runner` last of all, and another registration is due. One that ends
-// in another way leaves the file, and is looked at by the schedule.
+// deletes `.runner` last of all, and another registration is due.
 func (a *Agent) heedJobs() {
 	file := ""
 	if a.good.Runner.Ephemeral {
-		file = a.good.InstallDir + "/.runner"
+		file = a.registration()
 	}
 	if a.watch != nil {
 		_ = a.watch.Gone(file) // a directory that is not there yet is tried again at each pass

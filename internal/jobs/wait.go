@@ -65,6 +65,19 @@ func gaveUp(ctx context.Context, reason string, err error) error {
 	return err
 }
 
+// Ended sleeps until the Listener that is up now has ended. Where none is, there
+// is nothing to wait for, and the error wraps fs.ErrNotExist.
+func (k *Keeper) Ended(ctx context.Context) error {
+	listeners, _, err := k.find()
+	if err == nil && len(listeners) == 0 {
+		err = fmt.Errorf("no Listener of %s is up: %w", k.runner.Unit, fs.ErrNotExist)
+	}
+	if err != nil {
+		return err
+	}
+	return k.outlive(ctx, listeners[0])
+}
+
 // outlive sleeps until a process has ended.
 func (k *Keeper) outlive(ctx context.Context, p process) error {
 	t, err := k.proc.grab(p)

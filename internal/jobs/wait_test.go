@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"testing"
@@ -27,6 +28,29 @@ func TestWait(t *testing.T) {
 	}
 	if len(reasons) != 1 || !strings.HasPrefix(reasons[0], "a job is running (Runner.Worker, process ") {
 		t.Errorf("the reasons were %q", reasons)
+	}
+}
+
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	r := newToyRunner(t, 3)
+	if err := r.keep.Ended(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a Listener: %v", err)
+	}
+	listener := exec.Command(r.dir + "/bin.1/" + listenerName)
+	listener.Args = []string{listenerName, "run"}
+	listener.Env = []string{"SERVER=" + r.server.Addr().String()}
+	if err := listener.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- r.keep.Ended(t.Context()) }()
+	if err := listener.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Wait()
+	if err := <-gone; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }
 
