@@ -369,6 +369,34 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// What is no damage is not set aside: a word that is JSON, and what benchctl
+// wrote itself, however long. It would be again at each run, until the disk is full.
+func TestNoDamage(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{Marks, LastRun, Settled, Lines} {
+		m := machine(t)
+		m.WriteFile(file, "null\n")
+		record(t, m, run("apply", noon, outcome("user", reconcile.Unchanged)))
+	}
+	long := run("apply", noon, outcome("user", reconcile.Unchanged), outcome("tarball", reconcile.Pending))
+	text := strings.Repeat("#\n", host.MaxHostile/2)
+	long.Report.Spec.SHA256, long.Spec = digestOf(text), []byte(text)
+	for range 10_000 {
+		o := &long.Report.Results[1]
+		o.Changes = append(o.Changes, reconcile.Change{Field: strings.Repeat("x", 100), Have: "absent", Want: "present"})
+	}
+	m := machine(t)
+	for range 3 {
+		record(t, m, long)
+	}
+	if got := SettledSpec(m, digestOf(text)); got != nil || len(m.Text(LastRun)) < host.MaxHostile {
+		t.Errorf("a text of %d bytes, a report of %d", len(got), len(m.Text(LastRun)))
+	}
+	if b := record(t, m, run("pass", noon.Add(time.Hour), outcome("user", reconcile.Unchanged))); b.InStep.IsZero() || SettledSpec(m, digestOf(specText)) == nil {
+		t.Errorf("it does not go on: %+v", b)
+	}
+}
+
 func put(text string) func(*hosttest.Machine, string) {
 	return func(m *hosttest.Machine, file string) { m.WriteFile(file, text) }
 }

@@ -22,11 +22,13 @@ func SettledSpec(r host.Reader, digest string) []byte {
 
 // settled reads the kept specs; what cannot be read is not kept.
 func settled(r host.Reader) map[string]string {
-	texts := map[string]string{}
+	kept := map[string]string{}
+	var texts map[string]string // which "null" makes no map
 	if data, err := read(r, Settled); err == nil {
 		_ = json.Unmarshal(data, &texts)
 	}
-	return texts
+	maps.Copy(kept, texts)
+	return kept
 }
 
 // specs keeps the texts that marks speak of, those on the disk and those about
@@ -37,6 +39,9 @@ func (w *writer) specs(spokenOf map[string]bool, run Run) {
 	now := maps.Clone(was)
 	now[run.Report.Spec.SHA256] = string(run.Spec)
 	maps.DeleteFunc(now, func(digest, _ string) bool { return !spokenOf[digest] })
+	if data, _ := json.MarshalIndent(now, "", "  "); len(data) >= host.MaxHostile {
+		clear(now) // nobody could read them again: what drifts across a change of the spec is not told then
+	}
 	if !maps.Equal(was, now) {
 		w.json(Settled, now)
 	}

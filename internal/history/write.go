@@ -40,9 +40,13 @@ func (b *Book) begin(h host.Host, now time.Time) *writer {
 	return w
 }
 
-// unsound lists the files, beside the book, that cannot be used.
+// unsound lists the files, beside the book, that cannot be used. A report may be
+// long, and is only ever replaced.
 func unsound(r host.Reader) (files []string) {
 	for _, file := range []string{LastRun, Settled} {
+		if info, err := r.Lstat(file); file == LastRun && err == nil && info.IsRegular() && info.Size > host.MaxHostile {
+			continue
+		}
 		if data, err := read(r, file); err != nil || data != nil && !json.Valid(data) {
 			files = append(files, file)
 		}
