@@ -165,6 +165,17 @@ func TestReleasedWaitsForWhatIsGone(t *testing.T) {
 	}
 }
 
+// Originals that hold nothing are no book to write the next one into.
+func TestOriginalsThatHoldNothing(t *testing.T) {
+	t.Parallel()
+	m := machine(t, "acpi-cpufreq")
+	m.WriteFile(originals.File, "null\n")
+	err := governor("performance").Apply(t.Context(), m)
+	if err == nil || !strings.Contains(err.Error(), "it holds nothing; move the file aside") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // firmware is a machine whose driver takes a governor and ignores it.
 type firmware struct{ *hosttest.Machine }
 

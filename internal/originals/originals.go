@@ -43,7 +43,10 @@ func Load(r host.Reader) (Book, error) {
 		return nil, fmt.Errorf("cannot read the knobs' originals: %w", err)
 	}
 	b := Book{}
-	if err := json.Unmarshal(data, &b); err != nil {
+	if err = json.Unmarshal(data, &b); err == nil && b == nil {
+		err = errors.New("it holds nothing")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot read the knobs' originals in %s: %w; move the file aside to go on without them", File, err)
 	}
 	return b, nil
