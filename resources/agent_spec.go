@@ -35,7 +35,7 @@ type agentNotes struct {
 
 // readAgentNotes never fails: notes that cannot be read are none.
 func readAgentNotes(r host.Reader) (n agentNotes) {
-	if text, err := r.ReadFile(agentNotesFile); err != nil || json.Unmarshal(text, &n) != nil {
+	if text, err := r.ReadBelow(path.Dir(agentNotesFile), path.Base(agentNotesFile)); err != nil || json.Unmarshal(text, &n) != nil {
 		return agentNotes{}
 	}
 	return n

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -506,7 +508,7 @@ func TestReloadOnSignal(t *testing.T) {
 	r.begin()
 	r.reload <- os.Interrupt
 	r.wants("after a signal", r.asleep(), []string{
-		"RELOADING=1", "READY=1", "WATCHDOG_USEC=960000000", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 10:30:00",
+		"WATCHDOG_USEC=960000000", "RELOADING=1", "READY=1", "WATCHDOG_USEC=0", "STATUS=in step; next pass Mon 10:30:00",
 	})
 }
 
@@ -524,6 +526,42 @@ func TestLoadKeptWithoutAny(t *testing.T) {
 	r.m.WriteFile(LastGood, goodSpec)
 	if _, fault, err := LoadKept(t.Context(), r.Source, r.m, []string{"/etc/benchctl/gone.yaml"}); err != nil || !strings.Contains(fault.Error(), "there is no such file") {
 		t.Errorf("with a last good one: %v, %v", fault, err)
+	}
+}
+
+// Whatever a hand put in the place of the last good spec, the agent neither
+// waits for it nor goes without one.
+func TestTheLastGoodIsDamaged(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(file string) error{
+		"a fifo":      func(file string) error { return syscall.Mkfifo(file, 0o600) },
+		"a directory": func(file string) error { return os.MkdirAll(file+"/x", 0o700) },
+		"no end":      func(file string) error { return os.Symlink("/dev/zero", file) },
+		"huge":        func(file string) error { return os.WriteFile(file, make([]byte, 2<<20), 0o600) },
+	} {
+		r := newRig(t, goodSpec)
+		file := r.m.Path(LastGood)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), damage(file)); err != nil {
+			t.Fatal(err)
+		}
+		r.begin()
+		if got := r.m.Text(LastGood); got != goodSpec {
+			t.Errorf("%s: the last good spec is %q; said %q", name, got, r.log())
+		}
+	}
+}
+
+// A spec that is no file is a spec with problems.
+func TestASpecThatHangs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, goodSpec)
+	r.begin()
+	file := r.m.Path(specFile)
+	if err := errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if told := r.tick(); !strings.HasPrefix(told[len(told)-1], "STATUS=in step; the spec has problems") || !strings.Contains(r.log(), "not a plain file") {
+		t.Errorf("systemd was told %q; said %q", told, r.log())
 	}
 }
 

@@ -22,12 +22,12 @@ const (
 // pass is one pass: see that nothing is in the way, look, and have corrected
 // what is to be corrected.
 func (a *Agent) pass(ctx context.Context) {
+	a.watchdog(mostLook)
+	defer a.watchdog(0)
 	a.reload(ctx)
 	if a.giveWay(ctx) {
 		return
 	}
-	a.watchdog(mostLook)
-	defer a.watchdog(0)
 	if err := a.Paused(); err != nil {
 		a.Defer(a.good, err, false)
 		a.become("paused", journal.Info, "deferred: %v", err)

@@ -38,7 +38,7 @@ func LoadKept(ctx context.Context, from *source.Reader, h host.Reader, files []s
 // Good is the spec of a host that was last seen to be valid, under the names of
 // its files; nil when there is none.
 func Good(r host.Reader, files []string) *spec.Spec {
-	text, err := r.ReadFile(LastGood)
+	text, err := lastGood(r)
 	if err != nil {
 		return nil
 	}
@@ -49,12 +49,20 @@ func Good(r host.Reader, files []string) *spec.Spec {
 	return s
 }
 
+// lastGood reads the copy, whatever a hand put in its place.
+func lastGood(r host.Reader) ([]byte, error) {
+	return r.ReadBelow(path.Dir(LastGood), path.Base(LastGood))
+}
+
 // Keep makes a spec the last good one.
 func Keep(h host.Host, s *spec.Spec) error {
-	if have, err := h.ReadFile(LastGood); err == nil && bytes.Equal(have, s.Text) {
+	if have, err := lastGood(h); err == nil && bytes.Equal(have, s.Text) {
 		return nil
 	}
 	err := h.Mkdir(path.Dir(LastGood), host.Perm{Mode: 0o700})
+	if info, there := h.Lstat(LastGood); err == nil && there == nil && info.IsDir() {
+		err = h.RemoveAll(LastGood)
+	}
 	if err == nil {
 		err = h.Replace(LastGood, s.Text, host.Perm{Mode: 0o600})
 	}

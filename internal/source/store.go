@@ -7,10 +7,15 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 // Dir holds the copies, one file for each name. Losing them costs a fetch.
 const Dir = "/var/lib/benchctl/sources"
+
+// mostCopy is more than a spec has that is as large as it may be, as JSON: in
+// bytes, of which some take six there.
+const mostCopy = 7 * spec.MaxSize
 
 // A Copy is a text as it was fetched.
 type Copy struct {
@@ -30,6 +35,9 @@ func (r *Reader) kept(name string) *Copy {
 		return nil
 	}
 	var c Copy
+	if info, err := r.Copies.Lstat(copyPath(name)); err != nil || info.Size > mostCopy {
+		return nil
+	}
 	data, err := r.Copies.ReadFile(copyPath(name))
 	if err != nil || json.Unmarshal(data, &c) != nil || c.Name != name {
 		return nil

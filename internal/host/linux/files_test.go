@@ -37,6 +37,31 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
+// Nobody waits at what a hand put in the place of a file, or reads it for ever.
+func TestReadingRefusesWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	m := &Machine{Root: dir}
+	write(t, dir+"/file", "text")
+	err := syscall.Mkfifo(dir+"/fifo", 0o600)
+	for name, target := range map[string]string{"link": "file", "to-fifo": "fifo", "zero": "/dev/zero", "masked": "/dev/null"} {
+		err = errors.Join(err, os.Symlink(target, dir+"/"+name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, hostile := range map[string]bool{"/file": false, "/link": false, "/masked": false, "/fifo": true, "/to-fifo": true, "/zero": true} {
+		data, err := m.ReadFile(name)
+		f, err2 := m.Open(name)
+		if errors.Is(err, host.ErrHostile) != hostile || errors.Is(err2, host.ErrHostile) != hostile || !hostile && errors.Join(err, err2) != nil {
+			t.Errorf("%s: %q, %v, %v", name, data, err, err2)
+		}
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
 func TestReplaceIsWholeAndIgnoresWhatIsInItsWay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

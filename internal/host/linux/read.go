@@ -16,10 +16,40 @@ import (
 )
 
 // ReadFile returns a whole file.
-func (m *Machine) ReadFile(path string) ([]byte, error) { return os.ReadFile(m.at(path)) }
+func (m *Machine) ReadFile(path string) ([]byte, error) {
+	if err := m.refuseEndless(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(m.at(path))
+}
 
 // Open opens a file for reading.
-func (m *Machine) Open(path string) (io.ReadCloser, error) { return os.Open(m.at(path)) }
+func (m *Machine) Open(path string) (io.ReadCloser, error) {
+	if err := m.refuseEndless(path); err != nil {
+		return nil, err
+	}
+	return os.Open(m.at(path))
+}
+
+// refuseEndless refuses what a hand put in the place of a file, where a reader
+// would wait for ever or read for ever: a fifo, a device other than /dev/null,
+// which is how units are masked. That there is nothing is for who opens it to say.
+func (m *Machine) refuseEndless(path string) error {
+	var st unix.Stat_t
+	if unix.Stat(m.at(path), &st) != nil {
+		return nil
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFIFO, unix.S_IFBLK:
+	case unix.S_IFCHR:
+		if uint64(st.Rdev) == unix.Mkdev(1, 3) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: host.ErrHostile}
+}
 
 // Readlink returns what a link points to.
 func (m *Machine) Readlink(path string) (string, error) { return os.Readlink(m.at(path)) }
