@@ -139,14 +139,15 @@ func (l launch) hookText(m moment) string {
 	if policy == "off" {
 		return head + "exit 0\n"
 	}
-	level, status := "warning", 0
+	// A gate that fails the job has said why. One that is to let it through ends
+	// with 2 only when it breaks down, as every Go program then does.
+	level, status, refused := "warning", 0, ""
 	if policy == "fail" {
-		level, status = "error", 1
+		level, status, refused = "error", 1, "[ $status != 2 ] || exit 2 # the gate has said why\n"
 	}
 	// By its whole path: a step of the job may have put another one in front.
 	return head + fmt.Sprintf("/usr/bin/timeout --kill-after=5 %d %s gate --job %s --policy %s && exit 0\n", gateSeconds, l.binary, m, policy) +
-		"status=$?\n" +
-		"[ $status != 2 ] || exit 2 # the gate has said why\n" +
+		"status=$?\n" + refused +
 		fmt.Sprintf(unanswered, gateSeconds, policy, level, status)
 }
 

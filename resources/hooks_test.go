@@ -48,6 +48,7 @@ func TestHookScripts(t *testing.T) {
 		"off never looks":           {"off", "echo looked", 0, "", ""},
 		"warn passes":               {"warn", "echo fine", 0, "fine\n", ""},
 		"warn survives a crash":     {"warn", "kill -SEGV $$", 0, "::warning title=benchctl gate::The gate came to no answer: it ended with status 139. Nobody", "it ended with status 139"},
+		"warn survives a panic":     {"warn", "exit 2", 0, "::warning title=benchctl gate::The gate came to no answer: it ended with status 2. Nobody", "it ended with status 2"},
 		"warn survives no gate":     {"warn", "", 0, "::warning title=benchctl gate::The gate came to no answer: it cannot be started.", "the spec says gate: warn"},
 		"warn survives a hang":      {"warn", "exec sleep 600", 0, "it was not done after 1 seconds", "it was not done"},
 		"fail passes":               {"fail", "echo fine", 0, "fine\n", ""},
