@@ -37,8 +37,12 @@ type permFix struct {
 
 func (l *tarballLook) changes() []reconcile.Change {
 	all := slices.Clone(l.tree)
-	for _, p := range slices.Concat(l.perms, l.settings) {
+	named := l.perms[:min(longestList, len(l.perms))]
+	for _, p := range slices.Concat(named, l.settings) {
 		all = append(all, p.Change)
+	}
+	if more := len(l.perms) - len(named); more > 0 {
+		all = append(all, reconcile.Change{Field: "more files, owner and mode", Have: fmt.Sprintf("%d altered", more), Want: "as unpacked"})
 	}
 	return append(all, l.other...)
 }

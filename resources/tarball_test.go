@@ -291,6 +291,28 @@ func TestTarballManyAltered(t *testing.T) {
 	}
 }
 
+// Of files with another mode it names as few, and mends them all.
+func TestTarballManyModes(t *testing.T) {
+	t.Parallel()
+	m, tb := runnerHost(t)
+	files := map[string]string{"bin/Runner.Listener*": "listener"}
+	for i := range 50 {
+		files[fmt.Sprintf("bin/%02d.dll", i)] = "assembly"
+	}
+	tb.SHA256 = archive(t, m, tb.Source, files)
+	mustApply(t, m, tb)
+	for i := range 50 {
+		if err := os.Chmod(m.Path(fmt.Sprintf("%s/bin.2.336.0/%02d.dll", runnerDir, i)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changes := mustDiff(t, m, tb)
+	if last := changes[len(changes)-1]; len(changes) != longestList+1 || last.Have != "30 altered" {
+		t.Errorf("%d changes, the last %+v", len(changes), last)
+	}
+	mustApply(t, m, tb)
+}
+
 func TestTarballVersions(t *testing.T) {
 	t.Parallel()
 	for keep, want := range map[int][]string{
