@@ -46,7 +46,7 @@ A second apply changes nothing.`,
 	fs.BoolVar(&a.unattended, "unattended", false, "nobody is at hand: as the agent's unit runs it")
 	_ = fs.MarkHidden("unattended")
 	fs.BoolVar(&a.yes, "yes", false, "do not ask before a re-registration or a stopped service")
-	fs.BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")
+	fs.BoolVar(&a.wait, "wait", false, "wait for a running job, and for another benchctl, to end, then go on")
 	fs.BoolVar(&a.allowUpgrades, "allow-upgrades", false, "let apt upgrade, downgrade or remove other packages")
 	fs.BoolVar(&a.trustOnFirstUse, "trust-on-first-use", false, "accept and record the digest of a file that nobody vouches for")
 	fs.BoolVar(&a.verify, "verify", false, "check the digest of every file of the runner, not only its dates")
@@ -102,8 +102,11 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 // lockToApply takes the host's lock. One that nobody typed is put off by another
 // benchctl.
 func lockToApply(ctx context.Context, e *env, a applyFlags) (release func(), err error) {
-	release, err = e.machine.Lock(ctx, "apply")
-	if errors.Is(err, linux.ErrLocked) && !a.attended {
+	if a.attended {
+		return takeTurn(ctx, e, "apply", a.wait)
+	}
+	release, err = e.machine.Lock(ctx, byAgent)
+	if errors.Is(err, linux.ErrLocked) {
 		err = deferred(e, err)
 	}
 	return release, err

@@ -51,7 +51,7 @@ host itself: a spec that is lost or broken is no hindrance.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&a.purge, "purge", false, "remove directories, account and packages, too")
-	fs.BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")
+	fs.BoolVar(&a.wait, "wait", false, "wait for a running job, and for another benchctl, to end, then go on")
 	fs.BoolVar(&a.yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -64,7 +64,7 @@ func remove(ctx context.Context, e *env, f *flags, a removeFlags) error {
 		return err
 	}
 	defer e.machine.Close()
-	release, err := e.machine.Lock(ctx, "remove")
+	release, err := takeTurn(ctx, e, "remove", a.wait)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func revert(ctx context.Context, e *env, f *flags) error {
 	}
 	defer e.machine.Close()
 	ref, runners := toHold(ctx, e, f)
-	release, err := e.machine.Lock(ctx, "revert")
+	release, err := takeTurn(ctx, e, "revert", false)
 	if err != nil {
 		return err
 	}

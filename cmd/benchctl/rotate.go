@@ -37,7 +37,7 @@ that was cut off is ended by benchctl apply.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rotate(cmd.Context(), e, f, a) },
 	}
-	cmd.Flags().BoolVar(&a.wait, "wait", false, "wait for a running job to end, then go on")
+	cmd.Flags().BoolVar(&a.wait, "wait", false, "wait for a running job, and for another benchctl, to end, then go on")
 	return cmd
 }
 
@@ -57,7 +57,7 @@ func rotate(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	defer w.close()
-	release, err := e.machine.Lock(ctx, "rotate")
+	release, err := takeTurn(ctx, e, "rotate", a.wait)
 	if err != nil {
 		return err
 	}
