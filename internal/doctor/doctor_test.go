@@ -215,11 +215,31 @@ jobs:
 		"job unknown: job grouped of .github/workflows/bench.yml asks for the group fast",
 		"job warning: job test of .github/workflows/pr.yaml reaches this runner on push, pull_request: with pull_request, somebody from outside brings the code",
 		"workflow unknown: cannot read .github/workflows/odd.yml: it is not a workflow")
-	for _, silent := range []string{"hosted", "called"} {
-		if strings.Contains(got, "job "+silent) {
-			t.Errorf("job %s is not about this runner:\n%s", silent, got)
-		}
+	if strings.Contains(got, "job hosted") {
+		t.Errorf("that job is not about this runner:\n%s", got)
 	}
+}
+
+// A workflow that others call is started by whatever starts those.
+func TestWhoReachesTheRunnerOverOthers(t *testing.T) {
+	t.Parallel()
+	d, _ := newDoctor(t, laptop)
+	d.GitHub = atGitHub{files: []actions.File{
+		{Path: ".github/workflows/bench.yml", Text: []byte("on: workflow_call\njobs: {engine: {runs-on: [self-hosted, bench-7]}}\n")},
+		{Path: ".github/workflows/ci.yml", Text: []byte("on: [push, pull_request_review]\njobs: {all: {uses: ./.github/workflows/middle.yml}}\n")},
+		{Path: ".github/workflows/loop.yml", Text: []byte("on: workflow_call\njobs: {again: {uses: ./.github/workflows/loop.yml}}\n")},
+		{Path: ".github/workflows/middle.yml", Text: []byte(`
+on: {workflow_call: }
+jobs:
+  here: {uses: ./.github/workflows/bench.yml}
+  there: {uses: octo/shared/.github/workflows/bench.yml@v1}
+  nowhere: {uses: ./.github/workflows/gone.yml}
+`)},
+	}}
+	wants(t, lines(d.Examine(t.Context())),
+		"job warning: job engine of .github/workflows/bench.yml reaches this runner on workflow_call, push, pull_request_review: with pull_request_review, somebody from outside brings the code",
+		"job unknown: job there of .github/workflows/middle.yml calls octo/shared/.github/workflows/bench.yml@v1, on workflow_call, push, pull_request_review | see there",
+		"job unknown: job nowhere of .github/workflows/middle.yml calls ./.github/workflows/gone.yml")
 }
 
 func TestWhatGitHubSays(t *testing.T) {

@@ -107,13 +107,26 @@ func (d *Doctor) groups(ctx context.Context, g *group) {
 // reaches it.
 func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
 	reached := 0
+	flows := map[string]*workflow.Workflow{}
 	for _, file := range files {
 		flow, err := workflow.Parse(file.Text)
 		if err != nil {
 			g.add(Unknown, "workflow", "", "cannot read %s: %v", file.Path, err)
+			continue
+		}
+		flows[file.Path] = &flow
+	}
+	workflow.Inherit(flows)
+	for _, file := range files {
+		flow := flows[file.Path]
+		if flow == nil {
+			continue
 		}
 		for _, j := range flow.Jobs {
-			if j.Calls == "" && d.job(g, workJob{j, flow, file.Path}, public) {
+			if j.Calls != "" && flows[j.Local()] != nil {
+				continue // its jobs are told of where they are
+			}
+			if d.job(g, workJob{j, *flow, file.Path}, public) {
 				reached++
 			}
 		}
@@ -137,6 +150,9 @@ func (d *Doctor) job(g *group, j workJob, public bool) bool {
 	on := strings.Join(j.of.Triggers, ", ")
 	missing := j.Lacks(d.Labels)
 	switch {
+	case j.Calls != "":
+		g.add(Unknown, "job", "see there where its jobs run", "%s calls %s, on %s", j, j.Calls, on)
+		return false
 	case j.Dynamic != "":
 		g.add(Unknown, "job", "", "%s chooses its runner when it runs: %s", j, j.Dynamic)
 		return false

@@ -4,14 +4,19 @@ package workflow
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 )
 
-// Dispatch is the trigger by which a person, or a program, starts a workflow.
-const Dispatch = "workflow_dispatch"
+// Dispatch is the trigger by which a person, or a program, starts a workflow, and
+// call the one by which a job of another does.
+const (
+	Dispatch = "workflow_dispatch"
+	call     = "workflow_call"
+)
 
 // A Workflow is one file (docs.github.com: workflow syntax for GitHub Actions).
 type Workflow struct {
@@ -96,12 +101,49 @@ func (j Job) Meant(have []string) bool {
 // common are labels that say nothing about which machine is meant.
 var common = []string{"Linux", "X64", "x86_64"}
 
+// foreign are the triggers that somebody from outside can pull. Those of a review
+// run the code of the pull request, as pull_request does.
+var foreign = []string{
+	"pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "issue_comment", "issues",
+	"workflow_run", "discussion", "discussion_comment", "fork", "gollum", "watch",
+}
+
 // Foreign are the triggers by which somebody from outside can start a job with
 // code of his own, or with secrets beside it.
 func (w Workflow) Foreign() []string {
-	return slices.DeleteFunc(slices.Clone(w.Triggers), func(t string) bool {
-		return !slices.Contains([]string{"pull_request", "pull_request_target", "issue_comment", "issues", "workflow_run", "discussion", "discussion_comment", "fork", "watch"}, t)
-	})
+	return slices.DeleteFunc(slices.Clone(w.Triggers), func(t string) bool { return !slices.Contains(foreign, t) })
+}
+
+// Inherit gives each workflow of a repository, by its path, the triggers of those
+// whose jobs call it, over however many others: what starts them starts its jobs.
+func Inherit(all map[string]*Workflow) {
+	for grew := true; grew; {
+		grew = false
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			w := all[path]
+			for _, j := range w.Jobs {
+				called := all[j.Local()]
+				if called == nil || !slices.Contains(called.Triggers, call) {
+					continue
+				}
+				for _, t := range w.Triggers {
+					if !slices.Contains(called.Triggers, t) {
+						called.Triggers, grew = append(called.Triggers, t), true
+					}
+				}
+			}
+		}
+	}
+}
+
+// Local is the path of the workflow that a job calls in its own repository, ""
+// when it calls none there.
+func (j Job) Local() string {
+	path, ok := strings.CutPrefix(j.Calls, "./")
+	if !ok {
+		return ""
+	}
+	return path
 }
 
 func contains(list []string, word string) bool {
