@@ -46,6 +46,10 @@ func TestHostileZips(t *testing.T) {
 		"too many":      {zipped(t, "a", "", "b", "", "c", "", "d", ""), "it holds 4 files, and 3 are unpacked at most"},
 		"twice":         {zipped(t, "a", "1", "a", "2"), `"a" is in it twice`},
 		"file and dir":  {zipped(t, "a", "1", "a/b", "2"), "cannot make a"},
+		"deep":          {hostile(t, "a/b/c/d/e/x", 0o644, ""), "it unpacks to more than is taken"},
+		"many deep":     {zipped(t, "a/", "", "b/c/d/x", ""), "it unpacks to more than is taken"},
+		"a long name":   {hostile(t, strings.Repeat("a/", 3000)+"x", 0o644, ""), "has a name of 6001 bytes"},
+		"a long list":   {zipped(t, strings.Repeat("a", 9000), "", strings.Repeat("b", 9000), ""), "it only lists more than is taken"},
 		"no zip":        {[]byte("<html>"), "it is no zip"},
 		"cut off":       {zipped(t, "a", "1")[:40], "it is no zip"},
 	} {
@@ -58,7 +62,7 @@ func TestHostileZips(t *testing.T) {
 			}
 			defer from.Close()
 			from.Write(c.data)
-			_, err = unpackAs(from, filepath.Join(in, "out"), bounds{files: 3, bytes: 1 << 10})
+			_, err = unpackAs(from, filepath.Join(in, "out"), bounds{files: 3, bytes: 1 << 10, listing: 16 << 10})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, wanted %q", err, c.says)
 			}
