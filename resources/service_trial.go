@@ -124,7 +124,11 @@ func (tr *trial) sentence(unit string, why *startError, back error) error {
 	if back != nil {
 		now = "runner " + tr.From + " is to come back and does not listen either"
 	}
-	next := "see journalctl -u " + unit + " and set another runner.version; benchctl apply tries " + tr.To + " again at once, the agent in a day or when the spec changes"
+	agent := "in a day or when the spec changes"
+	if tr.Times >= mostTrials {
+		agent = "only when the spec changes"
+	}
+	next := "see journalctl -u " + unit + " and set another runner.version; benchctl apply tries " + tr.To + " again at once, the agent " + agent
 	return fmt.Errorf("cannot use runner %s: %s; %s; %s", tr.To, why.story(), now, nextStep(why.said, next))
 }
 

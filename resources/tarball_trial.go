@@ -22,6 +22,7 @@ type trial struct {
 	Spec   string    `json:"spec"`            // SHA-256 of the spec that asked for it
 	Failed time.Time `json:"failed,omitzero"` // when it was given up
 	Why    string    `json:"why,omitempty"`   // in words fit for a report
+	Times  int       `json:"times,omitempty"` // how often that was, for this spec
 }
 
 // trialFile keeps the trial. Without it nothing breaks: a version that does not
@@ -29,8 +30,12 @@ type trial struct {
 const trialFile = "/var/lib/benchctl/upgrade.json"
 
 // withheldFor is how long nobody tries a version again by himself that did not
-// listen, unless the spec changes.
-const withheldFor = 24 * time.Hour
+// listen, unless the spec changes; and after mostTrials nobody does: each takes
+// the runner away for minutes.
+const (
+	withheldFor = 24 * time.Hour
+	mostTrials  = 3
+)
 
 // readTrial returns nil when there is none, or none that can be used.
 func readTrial(r host.Reader) *trial {
@@ -113,6 +118,9 @@ func (t *Tarball) try(h host.Host, l *tarballLook, sha256 string) error {
 		return l.trial.forget(h)
 	}
 	tr := &trial{From: from, To: l.want, SHA256: sha256, Spec: t.Spec}
+	if was := l.trial; was != nil && was.To == tr.To && was.SHA256 == tr.SHA256 && was.Spec == tr.Spec {
+		tr.Times = was.Times
+	}
 	return tr.write(h)
 }
 
@@ -129,6 +137,7 @@ func (t *Tarball) prove(h host.Host) error {
 // the one before.
 func (t *Tarball) giveUp(h host.Host, tr *trial, why string) error {
 	tr.Failed, tr.Why = time.Now().UTC().Truncate(time.Second), why
+	tr.Times++
 	t.gaveUp = true
 	return tr.write(h)
 }
@@ -143,11 +152,15 @@ func (t *Tarball) withheld(tr *trial, want string) error {
 		return nil
 	}
 	ago := time.Since(tr.Failed)
-	if !t.gaveUp && (!t.Unattended || tr.Spec != t.Spec || ago < 0 || ago >= withheldFor) {
+	due := tr.Times < mostTrials && (ago < 0 || ago >= withheldFor)
+	if !t.gaveUp && (!t.Unattended || tr.Spec != t.Spec || due) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; `benchctl apply` tries it again, and so does the agent after %s",
-		reconcile.ErrWithheld, tr.story(), tr.until().Format(time.DateTime+" UTC"))
+	again := "and so does the agent after " + tr.until().Format(time.DateTime+" UTC")
+	if tr.Times >= mostTrials {
+		again = fmt.Sprintf("the agent, which gave it up %d times, only when the spec changes", tr.Times)
+	}
+	return fmt.Errorf("%w: %s; `benchctl apply` tries it again, %s", reconcile.ErrWithheld, tr.story(), again)
 }
 
 // story is what became of a trial.

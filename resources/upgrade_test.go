@@ -256,6 +256,50 @@ func (u *upgradeHost) isWithheld(t *testing.T) {
 	}
 }
 
+// Each trial takes the runner away for minutes, so a version that never listens
+// is not tried day after day.
+func TestUpgradeIsGivenUpForGood(t *testing.T) {
+	t.Parallel()
+	u := newUpgradeHost(t)
+	u.starts = func(version string, state *host.Unit) ([]string, error) {
+		if version == newVersion {
+			return defects["says nothing"].starts(state)
+		}
+		return sound(version, state)
+	}
+	aDayLater := func() {
+		if tr := readTrial(u); tr != nil && !tr.Failed.IsZero() {
+			tr.Failed = tr.Failed.Add(-withheldFor)
+			if err := tr.write(u); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for day := range 3 {
+		begun := u.begun
+		if o := of(u.apply(t, newVersion, Options{Unattended: true}), "tarball"); o.Status != reconcile.Failed || u.begun != begun+2 {
+			t.Fatalf("day %d: %d starts, %+v", day, u.begun-begun, o)
+		}
+		aDayLater()
+	}
+	begun := u.begun
+	o := of(u.apply(t, newVersion, Options{Unattended: true}), "tarball")
+	if u.begun != begun || len(o.Changes) > 0 || !strings.Contains(o.Error, "the agent, which gave it up 3 times, only when the spec changes") {
+		t.Errorf("the fourth day: %d starts, %+v", u.begun-begun, o)
+	}
+	tr := readTrial(u)
+	tr.Spec = strings.Repeat("0", 64)
+	if err := tr.write(u); err != nil {
+		t.Fatal(err)
+	}
+	if all := u.differ(t, newVersion, Options{Unattended: true}); len(all) != 1 || all[0].Status != reconcile.Pending {
+		t.Errorf("another spec: %+v", all)
+	}
+	if o := of(u.apply(t, newVersion, Options{Attended: true}), "tarball"); o.Status != reconcile.Failed || readTrial(u).Times != 1 {
+		t.Errorf("a person, with another spec: %+v, %+v", o, readTrial(u))
+	}
+}
+
 // Where the version before does not listen either, that is said, and it is the
 // one that stays.
 func TestNeitherVersionListens(t *testing.T) {
