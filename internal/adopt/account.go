@@ -19,7 +19,7 @@ func (d *Draft) account() {
 	case s.Own && refused(d.own(), "") == "":
 		d.put("user", strings.TrimPrefix(d.own(), "user: "), "found: "+d.whence())
 		if s.Dir != s.Home+"/actions-runner" {
-			d.put("installDir", s.Dir, "found there")
+			d.put("installDir", scalar(s.Dir), "found there")
 		}
 		return
 	case why != "":
@@ -32,10 +32,10 @@ func (d *Draft) account() {
 	dir := s.Dir
 	if s.Unsafe != "" {
 		dir = "/var/lib/" + s.User + "/actions-runner"
-		d.put("installDir", dir, "")
+		d.put("installDir", scalar(dir), "")
 		d.moves(dir)
 	} else {
-		d.put("installDir", dir, "found there")
+		d.put("installDir", scalar(dir), "found there")
 	}
 	if s.SharedGroup != "" {
 		d.say("Its group " + tidy(s.SharedGroup) + " is not its own: whoever is in it may write into the runner's directory.")

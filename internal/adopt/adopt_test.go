@@ -268,6 +268,25 @@ func TestARunnerThatNoUnitStarts(t *testing.T) {
 	says(t, d, "whose .runner is; no unit starts it", "# (./svc.sh install ana), or apply registers it anew", "!apply moves it")
 }
 
+// Jobs name directories, and a stray runner is found by its directory.
+func TestADirectoryThatSpeaksYAML(t *testing.T) {
+	t.Parallel()
+	dir := "/var/lib/ana/actions-runner\ngithub: {tokenFile: /root/other}\nmetrics: /etc/x.prom"
+	for name, s := range map[string]*resources.Survey{
+		"an account of its own": {Own: true, User: "ana", Home: "/var/lib/ana"},
+		"one that there was":    {User: "ana", Home: "/home/ana"},
+	} {
+		s.Dir, s.Registration = dir, resources.Registration{ID: 1, URL: "https://github.com/o/r", Name: "box", WorkDir: "_work"}
+		d, err := adopt.Write(s, adopt.View{}, "bench7", "runner.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := spec.Load("runner.yaml", []byte(d.Text)); got == nil || got.GitHub != (spec.GitHub{}) || got.Metrics != "" {
+			t.Errorf("%s: %v\n%s", name, err, d.Text)
+		}
+	}
+}
+
 // FuzzWrite: whatever `.runner` holds, what is written is a spec that can be used,
 // or there is a sentence.
 func FuzzWrite(f *testing.F) {
