@@ -372,6 +372,33 @@ func TestStarted(t *testing.T) {
 	}
 }
 
+// Where GitHub does not say whose token it is, the run of somebody else is not
+// taken for the one that may not even have been started.
+func TestTheRunOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(*desk){
+		"an answer that never came": func(d *desk) { d.hub.Fail(standin.Fault{Path: post, Mode: standin.Unavailable}) },
+		"two at the same time":      func(d *desk) { d.hub.AnswerDispatch(standin.SilentDispatch) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, true)
+			d.hub.Fail(standin.Fault{Path: "/user", Mode: standin.Forbidden, Delay: 100 * time.Millisecond})
+			fault(d)
+			go func() {
+				for d.fires() == 0 && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				d.hub.DispatchAs("ana", repo, "bench.yml", "main")
+			}()
+			r, err := Run(t.Context(), d.options())
+			if err == nil || !strings.Contains(err.Error(), "cannot tell which run of bench.yml was started here: GitHub shows run ") || !strings.Contains(err.Error(), " of ana") {
+				t.Errorf("%+v, %v\n%s", r, err, d.saidAll())
+			}
+		})
+	}
+}
+
 // id is that of the workflow.
 func (d *desk) id() int64 {
 	o := d.options()

@@ -20,6 +20,7 @@ func (d *dispatcher) fire(ctx context.Context, w actions.Workflow) error {
 	}
 	d.fired = time.Now()
 	id, err := d.GitHub.Dispatch(ctx, w.ID, d.Ref, d.Inputs)
+	sure := err == nil
 	switch {
 	case err != nil && (ctx.Err() != nil || errors.Is(err, actions.ErrUnsure)):
 		d.Said(fmt.Sprintf("it is not known whether GitHub started it, and it is not asked twice: %v", err))
@@ -27,7 +28,7 @@ func (d *dispatcher) fire(ctx context.Context, w actions.Workflow) error {
 		return err
 	}
 	if id == 0 {
-		if id, err = d.find(ctx, w, newest(before)); err != nil {
+		if id, err = d.find(ctx, w, newest(before), sure); err != nil {
 			return err
 		}
 	}
@@ -47,8 +48,10 @@ func newest(runs []actions.Run) (id int64) {
 }
 
 // find looks for a run that was started just now: of this workflow, by hand, at
-// that ref, by whose token it is, and newer than all that were there.
-func (d *dispatcher) find(ctx context.Context, w actions.Workflow, last int64) (int64, error) {
+// that ref, by whose token it is, and newer than all that were there. Where
+// GitHub does not say whose token it is, as of an App's, it may be anybody's run:
+// it is only taken if it is the only one, and if one was started for sure.
+func (d *dispatcher) find(ctx context.Context, w actions.Workflow, last int64, sure bool) (int64, error) {
 	bound, cancel := context.WithTimeout(ctx, d.Pace.Find)
 	defer cancel()
 	me := ""
@@ -61,6 +64,10 @@ func (d *dispatcher) find(ctx context.Context, w actions.Workflow, last int64) (
 			return r.ID <= last || r.Event != "workflow_dispatch" || r.Branch != short(d.Ref) || me != "" && !strings.EqualFold(r.Actor.Login, me)
 		})
 		if err == nil && len(runs) > 0 {
+			if me == "" && (!sure || len(runs) > 1) {
+				return 0, fmt.Errorf("cannot tell which run of %s was started here: GitHub shows %s, and does not say by whose token that is; look at %s, and follow it with %s ID",
+					path.Base(w.Path), ids(runs), d.Page+"/actions/workflows/"+path.Base(w.Path), d.Again)
+			}
 			if len(runs) > 1 {
 				d.Said(fmt.Sprintf("%d runs were started at the same time; the first is followed", len(runs)))
 			}
@@ -74,6 +81,15 @@ func (d *dispatcher) find(ctx context.Context, w actions.Workflow, last int64) (
 				path.Base(w.Path), d.Page, path.Base(w.Path), d.Again)
 		}
 	}
+}
+
+// ids names runs.
+func ids(runs []actions.Run) string {
+	var all []string
+	for _, r := range runs {
+		all = append(all, fmt.Sprintf("run %d of %s", r.ID, r.Actor.Login))
+	}
+	return strings.Join(all, " and ")
 }
 
 // short is a branch or tag without what says which of the two it is.
