@@ -131,6 +131,10 @@ func decode(resp *http.Response, out any) error {
 // page is what every listing of GitHub's has in common.
 type page[T any] interface{ items() []T }
 
+// mostPages bounds a listing: a server that always names another page is not
+// asked for ever. GitHub has no listing of so many runners.
+const mostPages = 1000
+
 // list collects the pages of a listing. path takes a page's number.
 func list[T any, P page[T]](ctx context.Context, c *Client, rq call, path func(n int) string) ([]T, error) {
 	var all []T
@@ -145,6 +149,10 @@ func list[T any, P page[T]](ctx context.Context, c *Client, rq call, path func(n
 		all = append(all, p.items()...)
 		if next <= n {
 			break
+		}
+		if next > mostPages {
+			rq.host = c.api.BaseURL.Host
+			return nil, say("%s names more than %d pages; see whether it is GitHub that answers", rq.host, mostPages).about(rq)
 		}
 		n = next
 	}

@@ -13,6 +13,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -115,6 +116,18 @@ func TestPagesThatNeverEndDo(t *testing.T) {
 	})
 	if _, err := s.repo(t).Runners(t.Context(), "n"); err != nil || len(s.asked) != 1 {
 		t.Fatalf("asked %q, %v", s.asked, err)
+	}
+	asked := 0
+	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		if asked <= 2*mostPages {
+			w.Header().Set("Link", fmt.Sprintf(`</x?page=%d>; rel="next"`, page+1))
+		}
+		answer(w, 200, map[string]any{"runners": []any{}})
+	})
+	if _, err := s.repo(t).Runners(t.Context(), "n"); err == nil || !strings.Contains(err.Error(), "names more than 1000 pages") || asked != mostPages {
+		t.Fatalf("asked %d times, %v", asked, err)
 	}
 }
 
