@@ -47,7 +47,8 @@ host GitHub is asked rarely, so that following does not disturb what is measured
 the end of the job is noticed all the same.
 
 With --download each artifact is unpacked into a directory of its name below DIR.
-What is there already is never overwritten.
+What is there already is never overwritten. If the next job has begun on this very
+host, that waits until it is over.
 
 It needs an API token, or an App, with the repository permissions "Actions: write"
 and, for a private repository, "Contents: read"; "Administration: read" shows the

@@ -50,21 +50,38 @@ func (d *dispatcher) collect(ctx context.Context) error {
 	if err := d.persist(ctx, func() (err error) { all, err = d.GitHub.Artifacts(ctx, d.report.Run.ID); return err }); err != nil {
 		return err
 	}
-	taken := map[string]bool{}
+	taken, fetching := map[string]bool{}, d.Download != ""
 	var errs []error
 	for _, a := range all {
 		out := Artifact{Name: a.Name, Size: a.Size, Expires: a.Expires.UTC(), Expired: a.Expired}
-		if d.Download != "" && !a.Expired {
-			dir := filepath.Join(d.Download, dirName(a, taken))
-			var err error
-			if out.Files, err = d.fetch(ctx, a, dir); err == nil {
-				out.Dir = dir
+		if fetching && !a.Expired {
+			err := d.undisturbed(ctx)
+			if fetching = err == nil; fetching {
+				dir := filepath.Join(d.Download, dirName(a, taken))
+				if out.Files, err = d.fetch(ctx, a, dir); err == nil {
+					out.Dir = dir
+				}
 			}
 			errs = append(errs, err)
 		}
 		d.report.Artifacts = append(d.report.Artifacts, out)
 	}
 	return errors.Join(errs...)
+}
+
+// undisturbed waits until this host measures nothing: the next job of the queue
+// may have begun, and what is fetched is unpacked, too.
+func (d *dispatcher) undisturbed(ctx context.Context) error {
+	if d.Host == nil || d.Host.Jobs == nil {
+		return nil
+	}
+	err := d.Host.Jobs.Wait(ctx, func(reason string) {
+		d.Said(reason + ": the artifacts are fetched when this host is idle; on another machine, --run fetches them now")
+	})
+	if err != nil {
+		return fmt.Errorf("cannot fetch the artifacts: whether a job runs on this host cannot be seen: %w; fetch them on another machine with --run", err)
+	}
+	return nil
 }
 
 // dirName is what the directory of an artifact is called: as the artifact, but

@@ -3,12 +3,15 @@ package dispatch
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/SKaiNET-developers/benchctl/internal/jobs"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
 )
 
@@ -125,6 +128,44 @@ func TestDownloadsThatGoWrong(t *testing.T) {
 			}
 			if left, _ := os.ReadDir(o.Download); len(left) > 0 {
 				t.Errorf("it left %v", left)
+			}
+		})
+	}
+}
+
+// busy is a host on which the next job has begun.
+type busy struct {
+	wait func() error
+}
+
+func (busy) Workers() ([]jobs.Worker, error) { return nil, nil }
+
+func (b busy) Wait(_ context.Context, progress func(string)) error {
+	progress("a job is running (process 7)")
+	return b.wait()
+}
+
+// What is fetched is fetched when this host measures nothing.
+func TestNothingIsFetchedDuringAJob(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]error{"until it ends": nil, "that cannot be seen": errors.New("cannot read /proc")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, true)
+			o := d.options()
+			o.Download = t.TempDir()
+			o.Host.Jobs = busy{func() error {
+				if there, _ := os.ReadDir(o.Download); len(there) > 0 {
+					t.Errorf("during a job there is %v", there)
+				}
+				return fault
+			}}
+			r, err := Run(t.Context(), o)
+			if !strings.Contains(d.saidAll(), "a job is running (process 7): the artifacts are fetched when this host is idle") {
+				t.Errorf("it says %s", d.saidAll())
+			}
+			if fault == nil && (err != nil || r.Artifacts[0].Files != 2) || fault != nil && (err == nil || !strings.Contains(err.Error(), "cannot read /proc; fetch them on another machine") || len(r.Artifacts) != 2 || r.Artifacts[0].Dir != "") {
+				t.Errorf("%+v, %v", r, err)
 			}
 		})
 	}
