@@ -31,13 +31,13 @@ func newAgentWorld(t *testing.T, cron string) *world {
 // reaches waits until a line of shell answers with a text that holds want.
 func (w *world) reaches(line, want string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		is := w.look(line)
 		if strings.Contains(is, want) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: %q, and for twenty seconds not %q\n%s", line, is, want, w.look("journalctl --no-pager -n 60 -u benchctl -u benchctl-apply"))
+			w.t.Fatalf("%s: %q, and for a minute not %q\n%s", line, is, want, w.look("journalctl --no-pager -n 60 -u benchctl -u benchctl-apply"))
 		}
 	}
 }

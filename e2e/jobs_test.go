@@ -174,7 +174,7 @@ func TestGuardianKilledWhileTheListenerIsHeld(t *testing.T) {
 // until waits until the Listener's main thread is in a state.
 func (w *world) until(state string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		is := w.look("ps -o s= -C Runner.Listener")
 		if is == state {
 			return
