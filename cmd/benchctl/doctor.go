@@ -96,7 +96,11 @@ func (p *printer) examined(r *doctor.Report) {
 	var sum []string
 	for _, v := range []doctor.Verdict{doctor.Error, doctor.Warning, doctor.Unknown, doctor.OK} {
 		if n := count[v]; n > 0 {
-			sum = append(sum, fmt.Sprintf("%d %s", n, v))
+			word := string(v)
+			if n > 1 && (v == doctor.Error || v == doctor.Warning) {
+				word += "s"
+			}
+			sum = append(sum, fmt.Sprintf("%d %s", n, word))
 		}
 	}
 	fmt.Fprintln(p.w, strings.Join(sum, ", "))

@@ -122,7 +122,7 @@ func TestALaptop(t *testing.T) {
 		"machine/time ok: systemd-timesyncd keeps the clock", "machine/hardware ok: a real machine (ThinkPad X1)", "SELinux ok: not in use",
 		"power/laptop error: it runs on its battery, which makes it another machine | plug it in",
 		"power/sleep warning", "power/lid warning: closing the lid suspends it",
-		"measuring/cpufreq ok: intel_pstate, intel_pstate is active, 1 policies, governors performance powersave",
+		"measuring/cpufreq ok: intel_pstate, intel_pstate is active, 1 policy, governors performance powersave",
 		"measuring/governor ok: performance is offered", "turbo ok: on", "SMT ok: on",
 		"software/packages ok", "software/jdk warning: version is 17, wanted 21 | benchctl apply makes it so",
 		"jobs/who reaches this runner unknown", "network/destinations unknown")
@@ -250,7 +250,8 @@ func TestWhatGitHubSays(t *testing.T) {
 		gh   atGitHub
 		says string
 	}{
-		"private, no workflow": {nil, atGitHub{private: true}, "no job of the 0 workflows on the default branch reaches this runner | give a job runs-on: [self-hosted, linux, x86_64, bench-7]"},
+		"private, no workflow": {nil, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, linux, x86_64, bench-7]"},
+		"no labels":            {func(s *spec.Spec) { s.Runner.Labels = nil }, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, Linux, X64]"},
 		"ended":                {nil, atGitHub{ends: now.Add(-time.Hour)}, "runner version error: GitHub gives 2.336.0 no jobs since 2026-11-23"},
 		"too old":              {func(s *spec.Spec) { s.Runner.Version = "2.328.0" }, atGitHub{}, "runner version error: GitHub registers no runner older than 2.329.0, and this is 2.328.0"},
 		"away":                 {nil, atGitHub{err: errors.New("cannot look at octo/bench: it is away")}, "jobs/repository unknown: cannot look at octo/bench: it is away"},

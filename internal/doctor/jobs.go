@@ -18,7 +18,7 @@ const soon = 14 * 24 * time.Hour
 func (d *Doctor) jobs(ctx context.Context) []Check {
 	g := &group{name: "jobs"}
 	if d.GitHub == nil {
-		g.add(Unknown, "who reaches this runner", "set GITHUB_TOKEN", "GitHub was not asked: there are no credentials, or --offline was given")
+		g.add(Unknown, "who reaches this runner", "set GITHUB_TOKEN or github.tokenFile, and leave --offline out", "GitHub was not asked: there are no credentials, or --offline was given")
 		return g.checks
 	}
 	d.version(ctx, g)
@@ -132,7 +132,15 @@ func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
 		}
 	}
 	if reached == 0 {
-		g.add(Warning, "workflows", "give a job runs-on: ["+strings.Join(d.Spec.Runner.Labels, ", ")+"]", "no job of the %d workflows on the default branch reaches this runner", len(files))
+		labels := d.Spec.Runner.Labels
+		if len(labels) == 0 {
+			labels = spec.DefaultLabels
+		}
+		what := fmt.Sprintf("no job of the workflows on the default branch (%d) reaches this runner", len(files))
+		if len(files) == 0 {
+			what = "there is no workflow on the default branch"
+		}
+		g.add(Warning, "workflows", "give a job runs-on: ["+strings.Join(labels, ", ")+"]", "%s", what)
 	}
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -46,7 +47,11 @@ func (d *Doctor) cpufreq(g *group) {
 		}
 	}
 	offered := strings.Fields(d.text(path.Join(first, "scaling_available_governors")))
-	g.ok("cpufreq", "%s, %d policies, governors %s", driver, len(policies), strings.Join(offered, " "))
+	count := fmt.Sprintf("%d policies", len(policies))
+	if len(policies) == 1 {
+		count = "1 policy"
+	}
+	g.ok("cpufreq", "%s, %s, governors %s", driver, count, strings.Join(offered, " "))
 	d.governor(g, offered)
 	d.turbo(g)
 }
