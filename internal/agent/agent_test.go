@@ -306,7 +306,7 @@ func TestCorrection(t *testing.T) {
 		"one that leaves something unknown": {seen: Seen{Code: 1, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "corrected, but needs somebody",
 			came: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Changed: 2, reconcile.Unknown: 1}}, says: "corrected, but not all is well"},
 		"one that corrects half of it": {seen: Seen{Code: 2, Summary: pending}, applyErr: errors.New("the job of systemd ended as failed"), corrects: 1, status: "correcting failed",
-			came: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Changed: 1, reconcile.Failed: 1}}, says: "ended as failed; see: journalctl"},
+			came: Seen{Code: 1, Summary: map[reconcile.Status]int{reconcile.Changed: 1, reconcile.Failed: 1}}, says: "correcting failed; see: journalctl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

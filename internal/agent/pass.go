@@ -170,6 +170,8 @@ func (a *Agent) correct(ctx context.Context, jobs Jobs) {
 		a.become(ApplyUnit+" is still at work", journal.Warning, "%s has been at work for %s; the next pass waits for it again", ApplyUnit, mostApply)
 	case came.corrected() && came.Code != reconcile.ExitOK:
 		a.become("corrected, but needs somebody: see benchctl diff", journal.Warning, "corrected, but not all is well: see benchctl diff")
+	case err != nil && came.Code == reconcile.ExitError: // it was started, whatever systemd's job calls it
+		a.become("correcting failed: see journalctl -u "+ApplyUnit, journal.Error, "correcting failed; see: journalctl -u %s", ApplyUnit)
 	case err != nil:
 		a.become("correcting failed: see journalctl -u "+ApplyUnit, journal.Error, "%v; see: journalctl -u %s", err, ApplyUnit)
 	case came.Code == reconcile.ExitDeferred:
