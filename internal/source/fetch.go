@@ -121,6 +121,8 @@ func next(at location, token string, status int) string {
 		return "see whether repository, path and ref are right; a private repository, or one asked often, needs GITHUB_TOKEN"
 	case at.api && status == http.StatusUnauthorized:
 		return "GitHub does not know the token that it was shown, or no longer; see GITHUB_TOKEN, and github.tokenFile of the spec before"
+	case at.api && status == http.StatusNotFound:
+		return "see whether repository, path and ref are right, and whether the token may read the repository's Contents"
 	case status == http.StatusNotFound:
 		return "see whether the name is right"
 	}
