@@ -65,11 +65,15 @@ func ownLeftovers(r host.Reader, self string) (all []Leftover) {
 			all = append(all, Leftover{p, "rm " + p})
 		}
 	}
+	purge := "what benchctl remove --purge goes by"
+	if there, err := exists(r, self); err == nil && !there {
+		purge += "; this benchctl went too, so bring another"
+	}
 	for p, how := range map[string]string{
 		specFile:       "keep it, or rm " + specFile,
 		originals.File: "originals of knobs that are not there now: run benchctl revert when they are",
 		asideDir:       "what benchctl had moved aside, and whose places are taken",
-		broughtFile:    "what benchctl remove --purge goes by",
+		broughtFile:    purge,
 	} {
 		if there, err := exists(r, p); err == nil && there {
 			all = append(all, Leftover{p, how})
