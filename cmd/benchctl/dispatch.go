@@ -62,7 +62,7 @@ alone says who ran the job.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return dispatchWorkflow(cmd.Context(), e, f, a, args) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&a.ref, "ref", "", "the branch or tag to run it at (default: the repository's default branch)")
+	fs.StringVar(&a.ref, "ref", "", "the branch or tag, `REF`, to run it at (default: the repository's default branch)")
 	fs.StringArrayVar(&a.inputs, "input", nil, "an input of the workflow, as `NAME=VALUE`; may be repeated")
 	fs.Int64Var(&a.run, "run", 0, "follow the run with this `ID` instead of starting one")
 	fs.StringVar(&a.download, "download", "", "unpack the artifacts below `DIR`")
@@ -80,7 +80,7 @@ func (a *dispatchFlags) fit(args []string) error {
 	case a.run != 0 && (len(args) > 0 || a.ref != "" || len(a.inputs) > 0):
 		return errors.New("cannot start a workflow and follow a run at once: --run goes without WORKFLOW, --ref and --input")
 	case a.run == 0 && len(args) != 1:
-		return fmt.Errorf("cannot dispatch %d workflows: name one, as in benchctl dispatch engine-benchmarks.yml --ref main, or a run with --run", len(args))
+		return fmt.Errorf("cannot tell which workflow to dispatch, with %d named: name one, as in benchctl dispatch engine-benchmarks.yml --ref main, or a run with --run", len(args))
 	}
 	return nil
 }

@@ -38,8 +38,8 @@ known, and --policy is fail; the other policies end with 0.`,
 			return fmt.Errorf("cannot gate with %q: --policy is fail, warn or off, as gate in the spec", policy)
 		},
 	}
-	cmd.Flags().StringVar(&job, "job", string(gate.Started), "the moment: started or completed")
-	cmd.Flags().StringVar(&policy, "policy", string(gate.Fail), "what a host that is not as it must be means: fail, warn or off")
+	cmd.Flags().StringVar(&job, "job", string(gate.Started), "the `MOMENT`: started or completed")
+	cmd.Flags().StringVar(&policy, "policy", string(gate.Fail), "the `POLICY`, what a host that is not as it must be means: fail, warn or off")
 	return cmd
 }
 

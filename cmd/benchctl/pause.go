@@ -20,16 +20,16 @@ func newPause(e *env, f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pause REASON",
 		Short: "Keep benchctl from changing this host for a while",
-		Long: `Refuse every pass and every apply (exit code 3) until the pause ends: after --for,
-else with "benchctl resume". It survives reboots. The runner goes on taking jobs;
-diff, validate, rehearse and revert work as ever.`,
+		Long: `Refuse every pass and every apply, rotate and remove (exit code 3) until the pause
+ends: after --for, else with "benchctl resume". It survives reboots. The runner
+goes on taking jobs; diff, status, validate, rehearse and revert work as ever.`,
 		Example: `  benchctl pause "calibrating the power meter" --for 2h
   benchctl pause "BIOS update, ask ana"`,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			return pauseHost(cmd.Context(), e, f, words, length)
 		},
 	}
-	cmd.Flags().StringVar(&length, "for", "", "how long, such as 2h, 90m or 2d (until benchctl resume)")
+	cmd.Flags().StringVar(&length, "for", "", "for this `TIME`, such as 2h, 90m or 2d (default: until benchctl resume)")
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ import (
 const exitCodes = `Exit codes:
   0  in step, or done
   1  an error: what failed, on what, and what to do next
-  2  not as wanted: diff found differences
+  2  not as wanted: something differs, or is not as it should be
   3  deferred: a job is running (or paused), and nothing was touched
 `
 
@@ -50,10 +51,23 @@ func run(ctx context.Context, e *env, args []string) int {
 		return code.code
 	}
 	if err != nil {
-		complain(e.stderr, err)
+		complain(e.stderr, unknownVerb(root, err))
 		return reconcile.ExitError
 	}
 	return reconcile.ExitOK
+}
+
+// unknownVerb says cobra's error of that name as ours are said, with a next step.
+func unknownVerb(root *cobra.Command, err error) error {
+	var name string
+	if n, _ := fmt.Sscanf(err.Error(), "unknown command %q", &name); n == 0 {
+		return err
+	}
+	hint := "benchctl --help lists the verbs"
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "? " + hint
+	}
+	return fmt.Errorf("unknown command %q; %s", name, hint)
 }
 
 // exitError ends a verb whose answer is already printed.
@@ -100,8 +114,8 @@ merge, anything else is replaced by the later one.`,
 	p := root.PersistentFlags()
 	p.StringArrayVarP(&f.files, "file", "f", nil, "a `FILE` of the spec; later ones win (default "+defaultFile+")")
 	_ = root.MarkPersistentFlagFilename("file", "yaml", "yml")
-	p.StringVarP(&f.output, "output", "o", "text", "text or json")
-	p.StringSliceVar(&f.only, "only", nil, "look only at these kinds, such as user,service")
+	p.StringVarP(&f.output, "output", "o", "text", "the `FORMAT` of the answer: text or json")
+	p.StringSliceVar(&f.only, "only", nil, "look only at these `KINDS`, such as user,service")
 	p.BoolVar(&f.offline, "offline", false, "never talk to GitHub")
 	p.BoolVarP(&f.verbose, "verbose", "v", false, "show what is in step, too")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
