@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 )
 
-// TestAgentOnAClockThatIsSet needs a kernel of its own: all containers share
-// the clock of the machine.
-func TestAgentOnAClockThatIsSet(t *testing.T) {
+// TestAgentAndTheClock needs a kernel of its own: all containers share the clock
+// of the machine, and its sleep.
+func TestAgentAndTheClock(t *testing.T) {
 	t.Parallel()
 	g := newGuest(t)
 	g.spec(plainSpec + "schedule: {cron: \"0 * * * *\", splay: 0s}\n")
@@ -28,9 +30,20 @@ ExecStart=/usr/local/bin/benchctl agent --offline -f /etc/benchctl/runner.yaml
 		if step.set != "" {
 			g.sh("date -u -s '" + step.set + "'")
 		}
-		g.reaches("systemctl show -P StatusText benchctl", "next pass "+step.next)
-		g.reaches("wc -l </var/lib/benchctl/history.jsonl", step.passes)
+		g.passed(step.passes, step.next)
 	}
+
+	// It sleeps through a tick, and makes up for that when it wakes.
+	const alarm = "/sys/class/rtc/rtc0/wakealarm"
+	g.sh("echo 0 >" + alarm + "; echo +20 >" + alarm + "; date -u -s '2026-11-21 03:59:50'; test $(wc -l <" + history.Lines + ") = 3 && echo mem >/sys/power/state")
+	g.passed("4", "Sat 05:00:00")
+}
+
+// passed waits until the agent has made so many passes and sleeps until the next.
+func (g *guest) passed(passes, next string) {
+	g.t.Helper()
+	g.reaches("systemctl show -P StatusText benchctl", "next pass "+next)
+	g.reaches("wc -l <"+history.Lines, passes)
 }
 
 // reaches waits until a line of shell answers with a text that ends in want.
