@@ -24,7 +24,8 @@ type Reader interface {
 	// dir, only a regular file of at most MaxHostile bytes is accepted, and
 	// opening never blocks. name is a path relative to dir.
 	ReadBelow(dir, name string) ([]byte, error)
-	// ListBelow returns what is in the directory dir/name, sorted by name, and
+	// ListBelow returns what is in the directory dir/name, sorted by name, or
+	// some of it where that is more than anybody needs at once, and
 	// MeasureBelow what the file or directory dir/name holds in all. Both take
 	// it for hostile input, as ReadBelow does: no link is followed below dir.
 	ListBelow(dir, name string) ([]Entry, error)

@@ -58,6 +58,13 @@ func (m *Machine) openBelow(dir, name string) (*os.File, error) {
 	return nil, fmt.Errorf("cannot open %s: %w", path.Join(dir, name), err)
 }
 
+// mostListed bounds a list of a hostile directory: who fills one with millions of
+// names must not fill our memory.
+const mostListed = 50_000
+
+// errEnough ends a list that is as long as it may be.
+var errEnough = errors.New("enough")
+
 // ListBelow returns what is in the directory dir/name.
 func (m *Machine) ListBelow(dir, name string) ([]host.Entry, error) {
 	f, err := m.openBelow(dir, name)
@@ -65,19 +72,22 @@ func (m *Machine) ListBelow(dir, name string) ([]host.Entry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list %s: %w", path.Join(dir, name), bare(err))
-	}
-	entries := make([]host.Entry, 0, len(names))
-	for _, name := range names {
+	var entries []host.Entry
+	err = batch(f, func(name string) error {
+		if len(entries) == mostListed {
+			return errEnough
+		}
 		var st unix.Stat_t
 		if err := statAt(f, name, &st); errors.Is(err, fs.ErrNotExist) {
-			continue
+			return nil
 		} else if err != nil {
-			return nil, fmt.Errorf("cannot look at %s/%s/%s: %w", dir, f.Name(), name, err)
+			return fmt.Errorf("%q: %w", name, err)
 		}
 		entries = append(entries, host.Entry{Name: name, Info: infoOf(&st)})
+		return nil
+	})
+	if err != nil && err != errEnough {
+		return nil, fmt.Errorf("cannot list %s: %w", path.Join(dir, name), err)
 	}
 	slices.SortFunc(entries, func(a, b host.Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return entries, nil

@@ -284,6 +284,20 @@ func TestMeasureBelow(t *testing.T) {
 	}
 }
 
+// A directory of millions of names is a list of some.
+func TestListBelowIsBounded(t *testing.T) {
+	t.Parallel()
+	m, work := hostile(t)
+	for i := range mostListed + 10 {
+		if err := os.Symlink("nowhere", fmt.Sprintf("%s/%d", work, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := m.ListBelow("/dir", "work"); err != nil || len(all) != mostListed {
+		t.Errorf("%d entries, %v", len(all), err)
+	}
+}
+
 func TestListBelow(t *testing.T) {
 	t.Parallel()
 	m, work := hostile(t)
