@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -110,7 +111,7 @@ func newAgentOf(e *env, f *flags) (*agent.Agent, error) {
 		Applied:  func(began time.Time) agent.Seen { return applied(e, began) },
 		Watch:    func(changed func()) (*agent.Watcher, error) { return agent.Watch(localFiles(files), changed) },
 		Notify:   func(state string) { _, _ = daemon.SdNotify(false, state) },
-		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv)).Stale,
+		Stale:    agent.NewSelf(binary, agentUnit, e.getenv(agent.RevisionEnv), history.Dir, path.Dir(linux.LockFile)).Stale,
 		Validate: child("validate", "-q", "--offline").Succeeds,
 	}, nil
 }

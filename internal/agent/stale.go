@@ -3,6 +3,8 @@ package agent
 import (
 	"os"
 	"regexp"
+
+	"golang.org/x/sys/unix"
 )
 
 // RevisionEnv is the variable of the agent's unit that holds its revision: a
@@ -15,15 +17,25 @@ type Self struct {
 	unit     string // the file of its unit
 	running  string // what it executes, as the kernel has it
 	revision string // of the unit that it runs in; "" when it runs in none
+	// writes are the directories that it could write to when it started. To a
+	// process in a sandbox, one that was removed stays read-only even when it is
+	// made anew, and what a pass remembers would be lost from then on.
+	writes []string
 }
 
 // NewSelf takes note of this process, started from a binary by the unit in a
 // file with a revision. A unit that differs from the revision already is one
 // that systemd has not read yet: to end would only start the same once more.
-func NewSelf(binary, unit, revision string) *Self {
+// dirs are those that the unit gives it to write to.
+func NewSelf(binary, unit, revision string, dirs ...string) *Self {
 	s := &Self{binary: binary, unit: unit, running: "/proc/self/exe", revision: revision}
 	if now := revisionIn(unit); revision != "" && now != "" {
 		s.revision = now
+	}
+	for _, dir := range dirs {
+		if revision != "" && unix.Access(dir, unix.W_OK) == nil {
+			s.writes = append(s.writes, dir)
+		}
 	}
 	return s
 }
@@ -40,6 +52,11 @@ func (s *Self) Stale() string {
 	}
 	if now := revisionIn(s.unit); s.revision != "" && now != "" && now != s.revision {
 		return s.unit + " was changed"
+	}
+	for _, dir := range s.writes {
+		if unix.Access(dir, unix.W_OK) != nil {
+			return dir + " was removed, or became read-only"
+		}
 	}
 	return ""
 }

@@ -22,6 +22,8 @@ func TestStale(t *testing.T) {
 		"a new unit":    {unit, "aa11", func(dir string) error { return swap(dir, "unit", "Environment=A=b BENCHCTL_AGENT_REVISION=bb22\n") }, true},
 		"no unit":       {unit, "aa11", func(dir string) error { return os.Remove(filepath.Join(dir, "unit")) }, false},
 		"no revision":   {unit, "aa11", func(dir string) error { return swap(dir, "unit", "# Environment=BENCHCTL_AGENT_REVISION=bb22\n") }, false},
+		"no notes":      {unit, "aa11", func(dir string) error { return os.Remove(filepath.Join(dir, "notes")) }, true},
+		"by hand, too":  {unit, "", func(dir string) error { return os.Remove(filepath.Join(dir, "notes")) }, false},
 		"by hand":       {unit, "", func(dir string) error { return swap(dir, "unit", "Environment=BENCHCTL_AGENT_REVISION=bb22\n") }, false},
 		// systemd was not told of a change, so ending would only start the old one again and again.
 		"an unread unit":          {unit, "0000", func(string) error { return nil }, false},
@@ -31,11 +33,11 @@ func TestStale(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			binary, file, running := filepath.Join(dir, "benchctl"), filepath.Join(dir, "unit"), filepath.Join(dir, "exe")
-			err := errors.Join(os.WriteFile(binary, []byte("old"), 0o755), os.Link(binary, running), os.WriteFile(file, []byte(tt.unit), 0o644))
+			err := errors.Join(os.WriteFile(binary, []byte("old"), 0o755), os.Link(binary, running), os.WriteFile(file, []byte(tt.unit), 0o644), os.Mkdir(dir+"/notes", 0o700))
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := NewSelf(binary, file, tt.revision)
+			s := NewSelf(binary, file, tt.revision, dir+"/notes", dir+"/never-there")
 			s.running = running
 			if why := s.Stale(); why != "" {
 				t.Errorf("stale from the start: %s", why)
