@@ -35,6 +35,7 @@ func TestAgentUnderStress(t *testing.T) {
 		{"the host reboots", (*world).comesBackWithTheHost},
 		{"no room for notes", (*world).hasNoRoom},
 		{"notes damaged by hand", (*world).findsItsNotesDamaged},
+		{"directories removed by hand", (*world).losesItsDirectories},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
 			sub := w.in(t)
@@ -247,6 +248,19 @@ func (w *world) findsItsNotesDamaged() {
 	}
 	w.look("mv " + originals.File + " /root && systemctl reload benchctl")
 	w.reaches(governor1, "performance")
+}
+
+// losesItsDirectories, of which its sandbox would leave the one read-only for good,
+// and in the other it has its way to GitHub. Passes remember again what they saw.
+func (w *world) losesItsDirectories() {
+	for _, dir := range []string{history.Dir, "/run/benchctl"} {
+		w.look("rm -r " + dir)
+		w.flip()
+		w.look("systemctl reload benchctl || true") // it may have given way already
+		w.reaches(governor1, "performance")
+		w.reaches("cat "+history.Lines+" || true", "cpufreq")
+		w.reaches(agentStatus, "in step")
+	}
 }
 
 // comesBackWithTheHost, to one pass, with nothing forgotten: a pause goes on, and

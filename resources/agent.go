@@ -105,6 +105,12 @@ func (a agent) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revi
 	switch {
 	case u.Name == relaySocket && !runs:
 		return []reconcile.Change{{Field: relaySocket + " state", Have: orNone(u.ActiveState), Want: "listening"}}, nil
+	case u.Name == relaySocket:
+		there, err := exists(r, relayPath)
+		if err != nil || there {
+			return nil, err
+		}
+		return []reconcile.Change{{Field: relaySocket + " state", Have: "listening at a file that was removed", Want: "listening"}}, nil
 	case u.Name != agentUnit || a.unattended:
 		return nil, nil
 	case !runs:

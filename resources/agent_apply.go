@@ -89,6 +89,9 @@ func (o ownUnit) install(ctx context.Context, h host.Host) error {
 // start gets the agent that is on disk to run. One that runs is told to read
 // everything anew, and waited for if somebody is there to see.
 func (a agent) start(ctx context.Context, h host.Host, revision string) error {
+	if err := a.closeLost(ctx, h); err != nil {
+		return err
+	}
 	u, err := h.Unit(ctx, agentUnit)
 	if err != nil {
 		return err
@@ -117,6 +120,19 @@ func (a agent) start(ctx context.Context, h host.Host, revision string) error {
 	}
 	// An agent that had just begun to give way does not heed a reload, nor need to.
 	return a.await(ctx, h, revision, err)
+}
+
+// closeLost stops a relay's socket that lost its file: systemd takes it to be
+// listening, and opens it again only once it was stopped.
+func (a agent) closeLost(ctx context.Context, h host.Host) error {
+	there, err := exists(h, relayPath)
+	if err != nil || there {
+		return err
+	}
+	if u, err := h.Unit(ctx, relaySocket); err != nil || u.ActiveState != "active" {
+		return err
+	}
+	return h.Systemd().Stop(ctx, relaySocket)
 }
 
 // await waits until the agent is the one on disk. reloaded is what came of

@@ -190,6 +190,9 @@ func TestAgentDrift(t *testing.T) {
 				change(m, relaySocket, func(u *host.Unit) { u.ActiveState = "inactive" })
 			},
 			field: relaySocket + " state", have: "inactive", want: "listening"},
+		"the relay's socket removed": {
+			breaks: func(m *hosttest.Machine) { _ = os.Remove(m.Path(relayPath)) },
+			field:  relaySocket + " state", have: "listening at a file that was removed", want: "listening"},
 		"an older revision runs": {
 			breaks: func(m *hosttest.Machine) {
 				m.WriteFile(fmt.Sprintf("/proc/%d/environ", agentPID), agentRevision+"=old\x00")
@@ -398,7 +401,7 @@ func TestNoAgentLeavesNothing(t *testing.T) {
 			settle(t, m, a)
 			link(m, agentFile, unitDir+"/multi-user.target.wants/"+agentUnit)
 			settle(t, m, noAgent{})
-			for _, dir := range []string{"/var/lib/benchctl", "/etc/systemd", "/proc/4800"} {
+			for _, dir := range []string{"/var/lib/benchctl", "/etc/systemd", "/proc/4800", "/run"} {
 				if err := os.RemoveAll(m.Path(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					t.Fatal(err)
 				}
