@@ -219,6 +219,22 @@ func TestRemoveInTwoSteps(t *testing.T) {
 	h.asBefore("after both steps")
 }
 
+// A person who has got the name since is not removed with the runner.
+func TestPurgeLeavesAPersonAlone(t *testing.T) {
+	t.Parallel()
+	h := newRemoveHost(t)
+	outcomes, _ := h.remove(nil, h.options(false))
+	h.done(outcomes)
+	passwd := h.Text("/etc/passwd")
+	i := strings.Index(passwd, "gha-runner:")
+	h.WriteFile("/etc/passwd", passwd[:i]+"gha-runner:x:1000:1000:Gita:/home/gita:/bin/bash\n")
+	outcomes, _ = h.remove(nil, h.options(true))
+	h.done(outcomes)
+	if a, err := h.Account("gha-runner"); err != nil || a.UID != 1000 {
+		t.Errorf("now %+v, %v", a, err)
+	}
+}
+
 func (h *removeHost) accountIs(name string) bool { _, err := h.Account(name); return err == nil }
 
 // TestRemoveKilledAtEveryChange kills a removal at each of its changes in turn;

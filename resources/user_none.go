@@ -87,13 +87,14 @@ func (u noUser) Diff(_ context.Context, r host.Reader) ([]reconcile.Change, erro
 	return []reconcile.Change{{Field: "account", Have: u.brought.Account, Want: "removed", Effects: restarts}}, nil
 }
 
-// accountThere reports whether the account that benchctl made is there.
+// accountThere reports whether the account that benchctl made is there, and not
+// one that somebody has made for a person since, under its name.
 func (f *Setup) accountThere(r host.Reader) bool {
 	if f.brought.Account == "" {
 		return false
 	}
 	a, err := r.Account(f.brought.Account)
-	return err == nil && a.Local && a.UID != 0
+	return err == nil && a.Local && a.UID != 0 && a.UID < firstPerson
 }
 
 // Apply removes the account, and its group if userdel(8) did not.
