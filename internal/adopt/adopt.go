@@ -50,7 +50,7 @@ func Choose(r host.Reader, named string) (string, error) {
 	case 1:
 		return dirs[0], nil
 	}
-	return "", fmt.Errorf("cannot tell which runner to import: there are those in %s; name one with --install-dir, since a benchmark host has one", strings.Join(dirs, " and "))
+	return "", fmt.Errorf("cannot tell which runner to import: there are those in %s; name one with --install-dir, since a benchmark host has one", strings.Join(each(dirs, tidy), " and "))
 }
 
 // A View is what GitHub says of the runner.

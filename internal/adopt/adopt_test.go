@@ -287,6 +287,22 @@ func TestADirectoryThatSpeaksYAML(t *testing.T) {
 	}
 }
 
+// Whoever has a home names directories that import finds.
+func TestDirectoriesThatSpeakToTheTerminal(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	if err := os.Remove(h.Path(unitFile)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"actions-runner", "actions-runner\x1b[31m\nbenchctl: done"} {
+		h.WriteFile("/home/ana/"+dir+"/.runner", "{}")
+	}
+	_, err := adopt.Choose(h, "")
+	if err == nil || !strings.Contains(err.Error(), "/home/ana/actions-runner and ") || strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Errorf("%q", err)
+	}
+}
+
 // FuzzWrite: whatever `.runner` holds, what is written is a spec that can be used,
 // or there is a sentence.
 func FuzzWrite(f *testing.F) {
