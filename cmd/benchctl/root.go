@@ -83,15 +83,17 @@ func exit(code int) error {
 	return exitError{code}
 }
 
-// complain is the one place that prints an error. Problems of a spec carry
-// their own places and are printed as they are.
+// complain is the one place that prints an error, in which a server or whoever
+// names a directory may have had a say: it does not speak to the terminal, and no
+// line but the first looks like benchctl's own. Problems of a spec carry their own
+// places and are printed as they are.
 func complain(w interface{ Write([]byte) (int, error) }, err error) {
 	var problems spec.Problems
 	if errors.As(err, &problems) {
 		fmt.Fprintln(w, problems)
 		return
 	}
-	fmt.Fprintln(w, "benchctl:", err)
+	fmt.Fprintln(w, "benchctl:", strings.TrimPrefix(indent(err.Error()), "  "))
 }
 
 func newRoot(e *env) *cobra.Command {
