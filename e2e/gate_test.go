@@ -178,6 +178,9 @@ func TestGateThatCannotAnswer(t *testing.T) {
 			level, result = "error", "Failed"
 		}
 		for _, ruin := range ruins {
+			if ruin.name == "hangs" && policy == "warn" {
+				continue // twice ten seconds, for what TestHookScripts of resources shows, too
+			}
 			w.sh(ruin.shell)
 			began := time.Now()
 			j := w.job("")
