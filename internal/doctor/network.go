@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -138,12 +139,7 @@ func (n *Net) probe(ctx context.Context, name string) (p probe) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	config := &tls.Config{}
-	if n.Roots != nil {
-		config = n.Roots.Clone()
-	}
-	config.ServerName, config.NextProtos = hostname, []string{"http/1.1"}
-	secure := tls.Client(conn, config)
+	secure := tls.Client(conn, n.trust(hostname))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return failed("see whether something on the way opens the connection; its certificate then belongs into this machine's trust",
 			"TLS: no trusted connection (%s)", reason(ctx, err))
@@ -155,6 +151,16 @@ func (n *Net) probe(ctx context.Context, name string) (p probe) {
 	resp.Body.Close()
 	date, _ := http.ParseTime(resp.Header.Get("Date"))
 	return probe{via: via, took: time.Since(began), date: date, seen: time.Now()}
+}
+
+// trust is how the other end of a connection proves who it is.
+func (n *Net) trust(hostname string) *tls.Config {
+	config := &tls.Config{}
+	if n.Roots != nil {
+		config = n.Roots.Clone()
+	}
+	config.ServerName, config.NextProtos = hostname, []string{"http/1.1"}
+	return config
 }
 
 // ask sends the smallest request; any answer of HTTP will do.
@@ -182,14 +188,23 @@ func (n *Net) connect(ctx context.Context, hostname, port string) (net.Conn, str
 		conn, p := dial(ctx, hostname, port, "open TCP port 443 outwards, or set https_proxy in runner.env")
 		return conn, "direct", p
 	}
-	at := proxy.Port()
-	if at == "" {
-		at = map[string]string{"http": "80", "https": "443"}[proxy.Scheme]
+	usual := map[string]string{"http": "80", "https": "443"}[proxy.Scheme]
+	if usual == "" {
+		return nil, "", failed("see by hand whether the runner gets through it", "proxy %s: the doctor does not speak %s", proxy.Host, proxy.Scheme)
 	}
+	at := cmp.Or(proxy.Port(), usual)
 	conn, p := dial(ctx, proxy.Hostname(), at, "see whether the proxy of runner.env runs")
 	if p.err != nil {
 		p.err = fmt.Errorf("proxy %s: %w", proxy.Host, p.err)
 		return nil, "", p
+	}
+	if proxy.Scheme == "https" { // nothing goes to it in the clear, its password above all
+		secure := tls.Client(conn, n.trust(proxy.Hostname()))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, "", failed("see whether https_proxy in runner.env should begin with http://", "proxy %s: TLS: no trusted connection (%s)", proxy.Host, reason(ctx, err))
+		}
+		conn = secure
 	}
 	if err := tunnel(ctx, conn, proxy, target); err != nil {
 		conn.Close()

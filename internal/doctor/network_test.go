@@ -96,9 +96,10 @@ func TestThroughAProxy(t *testing.T) {
 	proxy := listen(t, func(c net.Conn) { relay(c, strings.TrimPrefix(good.URL, "https://"), auth) })
 	refusing := listen(t, func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"); c.Close() })
 
-	via := func(address string) *Net {
-		return &Net{Roots: &tls.Config{RootCAs: roots}, Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("me", "secret")})}
+	through := func(scheme, address string) *Net {
+		return &Net{Roots: &tls.Config{RootCAs: roots}, Proxy: http.ProxyURL(&url.URL{Scheme: scheme, Host: address, User: url.UserPassword("me", "secret")})}
 	}
+	via := func(address string) *Net { return through("http", address) }
 	// The certificate of httptest is for example.com.
 	if got := probed(t, via(proxy), "example.com"); got != "ok through "+proxy {
 		t.Errorf("through a proxy: %q", got)
@@ -108,6 +109,22 @@ func TestThroughAProxy(t *testing.T) {
 	}
 	if got := probed(t, via(refusing), "example.com"); !strings.Contains(got, "it refuses to connect to example.com:443 (403)") || strings.Contains(got, "secret") {
 		t.Errorf("a proxy that refuses: %q", got)
+	}
+	// To one that speaks TLS nothing is said in the clear.
+	secure := listen(t, func(c net.Conn) {
+		relay(tls.Server(c, good.TLS), strings.TrimPrefix(good.URL, "https://"), auth)
+	})
+	if got := probed(t, through("https", secure), "example.com"); got != "ok through "+secure {
+		t.Errorf("through a proxy with TLS: %q", got)
+	}
+	if got := <-auth; got != "Basic bWU6c2VjcmV0" {
+		t.Errorf("the proxy with TLS was told %q", got)
+	}
+	if got := probed(t, through("https", proxy), "example.com"); !strings.Contains(got, "TLS: no trusted connection") || <-auth != "" {
+		t.Errorf("a proxy without TLS: %q", got)
+	}
+	if got := probed(t, through("socks5", proxy), "example.com"); !strings.Contains(got, "the doctor does not speak socks5") {
+		t.Errorf("a proxy of another kind: %q", got)
 	}
 }
 
