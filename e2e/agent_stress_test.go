@@ -30,6 +30,7 @@ func TestAgentUnderStress(t *testing.T) {
 		{"killed while a correction is at work", (*world).killedBesideTheCorrection},
 		{"a correction killed at some of its changes", (*world).killedInTheCorrection},
 		{"a correction killed while it waits for a job", (*world).killedBeforeItsTurn},
+		{"paused while a correction waits for a job", (*world).pausedBeforeItsTurn},
 		{"killed while a job runs", (*world).killedBesideAJob},
 		{"hangs", (*world).hangs},
 		{"the host reboots", (*world).comesBackWithTheHost},
@@ -144,6 +145,30 @@ func (w *world) killedInTheCorrection() {
 // killedBeforeItsTurn: the job that it waits for goes on, and after its end the
 // agent sees to it.
 func (w *world) killedBeforeItsTurn() {
+	id := w.correctionInWaiting()
+	w.look("systemctl kill -s KILL benchctl-apply")
+	w.reaches(agentStatus, "correcting failed")
+	w.waitJob(id, over)
+	w.reaches(governor1, "performance")
+}
+
+// pausedBeforeItsTurn, and so nothing is touched when the job has ended.
+func (w *world) pausedBeforeItsTurn() {
+	id := w.correctionInWaiting()
+	w.benchctl(0, "pause", "calibrating")
+	w.waitJob(id, over)
+	w.reaches(agentStatus, "paused")
+	if got := w.look(governor1); got != "powersave" {
+		w.t.Errorf("although the host is paused, the governor became %s", got)
+	}
+	w.benchctl(0, "resume")
+	w.look("systemctl reload benchctl")
+	w.reaches(governor1, "performance")
+}
+
+// correctionInWaiting is one of what drifted, for the end of the job that is
+// returned.
+func (w *world) correctionInWaiting() (job string) {
 	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
 	w.waitJob(id, runs)
 	w.flip()
@@ -152,10 +177,7 @@ func (w *world) killedBeforeItsTurn() {
 	w.look("systemctl reload benchctl")
 	w.reaches("systemctl show -P ActiveState benchctl-apply", "activating")
 	w.reaches("journalctl -o cat -n 3 -u benchctl-apply", "a job is running")
-	w.look("systemctl kill -s KILL benchctl-apply")
-	w.reaches(agentStatus, "correcting failed")
-	w.waitJob(id, over)
-	w.reaches(governor1, "performance")
+	return id
 }
 
 // killedBesideAJob that outlasts the five seconds until systemd starts it again.

@@ -84,6 +84,10 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	defer letGo()
+	// That may have taken as long as a job, in which somebody paused the host.
+	if err := w.notPaused(e, f, "apply"); err != nil {
+		return err
+	}
 	ran := w.serviceRuns(ctx)
 	report := w.apply(ctx, e, f, jobs, ran)
 	letGo()

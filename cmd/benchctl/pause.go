@@ -87,11 +87,11 @@ type pauseAnswer struct {
 }
 
 // atWork takes the host's lock for a moment. An apply that has it is not waited
-// for: it ends first, which is told, and what follows counts from the next on.
+// for: what it has begun it ends first, which is told.
 func atWork(ctx context.Context, e *env, verb string) (release func(), err error) {
 	release, err = e.machine.Lock(ctx, verb)
 	if errors.Is(err, linux.ErrLocked) {
-		fmt.Fprintln(e.stderr, "note:", clean(err.Error()), "(it goes on; this counts for those that follow)")
+		fmt.Fprintln(e.stderr, "note:", clean(err.Error()), "(what it has begun goes on; this counts for what follows)")
 		return func() {}, nil
 	}
 	return release, err
