@@ -31,6 +31,7 @@ func TestAgentUnderStress(t *testing.T) {
 		{"a correction killed at some of its changes", (*world).killedInTheCorrection},
 		{"a correction killed while it waits for a job", (*world).killedBeforeItsTurn},
 		{"paused while a correction waits for a job", (*world).pausedBeforeItsTurn},
+		{"another spec while a correction waits for a job", (*world).respecifiedBeforeItsTurn},
 		{"killed while a job runs", (*world).killedBesideAJob},
 		{"hangs", (*world).hangs},
 		{"the host reboots", (*world).comesBackWithTheHost},
@@ -164,6 +165,19 @@ func (w *world) pausedBeforeItsTurn() {
 	w.benchctl(0, "resume")
 	w.look("systemctl reload benchctl")
 	w.reaches(governor1, "performance")
+}
+
+// respecifiedBeforeItsTurn: the host never becomes what the earlier spec says.
+func (w *world) respecifiedBeforeItsTurn() {
+	id := w.correctionInWaiting()
+	w.spec(agentSpec("@every 25h"))
+	w.waitJob(id, over)
+	w.reaches("journalctl -o cat -u benchctl-apply", "deferred: the spec changed while a job was waited for; nothing was touched")
+	w.reaches(governor1, "performance")
+	w.reaches("grep ^Schedule= "+agentUnitFile, "@every 25h")
+	w.spec(agentSpec("@every 24h"))
+	w.reaches("grep ^Schedule= "+agentUnitFile, "@every 24h")
+	w.reaches(agentStatus, "in step")
 }
 
 // correctionInWaiting is one of what drifted, for the end of the job that is

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/internal/host/linux"
+	"github.com/SKaiNET-developers/benchctl/internal/journal"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
@@ -84,9 +86,15 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	defer letGo()
-	// That may have taken as long as a job, in which somebody paused the host.
+	// That may have taken as long as a job, in which somebody paused the host or
+	// changed the spec.
 	if err := w.notPaused(e, f, "apply"); err != nil {
 		return err
+	}
+	if jobs != w.jobs {
+		if err := w.notOutdated(ctx, e, f, a); err != nil {
+			return err
+		}
 	}
 	ran := w.serviceRuns(ctx)
 	report := w.apply(ctx, e, f, jobs, ran)
@@ -140,6 +148,22 @@ func (w *wired) apply(ctx context.Context, e *env, f *flags, jobs reconcile.Jobs
 		opt.Starter = w.starter
 	}
 	return newReport("apply", w, began, reconcile.Apply(ctx, w.machine, w.resources, opt))
+}
+
+// notOutdated refuses to bring a host into step with a spec that is no longer
+// what the agent goes by. The pass that a change wakes starts another apply.
+func (w *wired) notOutdated(ctx context.Context, e *env, f *flags, a applyFlags) error {
+	if a.attended {
+		return nil // that is what was typed
+	}
+	now, _, err := loadToApply(ctx, e, f, a)
+	if err != nil || now.SHA256 == w.spec.SHA256 {
+		return err
+	}
+	why := errors.New("the spec changed while a job was waited for; nothing was touched")
+	book, lost := history.Defer(w.machine, history.Deferral{At: time.Now(), Verb: "apply", Why: why.Error(), Job: true})
+	remembered(e, journal.New(e.stderr), w.spec, book, lost)
+	return w.putOff(e, f, "apply", why)
 }
 
 // follow tells stderr of each step, unless that is not wanted.
