@@ -31,6 +31,11 @@ const (
 	Settled = Dir + "/settled.json"  // the specs that marks speak of: their texts, by digest
 )
 
+// spare is where the book is kept while the disk takes nothing. A queue of jobs
+// that fills the disk would never be held for what makes room, if it were forgotten
+// each time since when it puts passes off. It is gone after a reboot.
+const spare = "/run/benchctl/marks.json"
+
 // Day is how far back corrections are counted.
 const Day = 24 * time.Hour
 
@@ -76,16 +81,7 @@ type Counts struct {
 // Load reads the notes. It always returns a Book: what cannot be read is in its
 // Warnings.
 func Load(r host.Reader) *Book {
-	b := &Book{}
-	data, err := read(r, Marks)
-	if err == nil && data != nil {
-		fresh := &Book{}
-		if err = json.Unmarshal(data, fresh); err == nil {
-			b = fresh
-		} else {
-			err = fmt.Errorf("it is damaged (%w)", err)
-		}
-	}
+	b, err := readBook(r, Marks)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		b.Warnings = append(b.Warnings, fmt.Sprintf("cannot tell drift from a changed spec: %v; run benchctl as root", err))
@@ -93,10 +89,32 @@ func Load(r host.Reader) *Book {
 		b.damaged = append(b.damaged, Marks)
 		b.Warnings = append(b.Warnings, fmt.Sprintf("cannot tell what drifted before now: %s: %v; the next apply sets it aside", Marks, err))
 	}
+	if s, err := readBook(r, spare); err == nil && s.follows(b) {
+		s.Warnings, s.damaged = b.Warnings, b.damaged
+		b = s
+	}
 	if b.Resources == nil {
 		b.Resources = map[string]Mark{}
 	}
 	return b
+}
+
+// readBook reads one of the places where the book is kept. There may be nothing.
+func readBook(r host.Reader, file string) (*Book, error) {
+	data, err := read(r, file)
+	if err != nil || data == nil {
+		return &Book{}, err
+	}
+	b := &Book{}
+	if err := json.Unmarshal(data, b); err != nil {
+		return &Book{}, fmt.Errorf("it is damaged (%w)", err)
+	}
+	return b, nil
+}
+
+// follows reports whether a book goes on where another ends.
+func (b *Book) follows(other *Book) bool {
+	return b.LastPass != nil && (other.LastPass == nil || b.LastPass.At.After(other.LastPass.At))
 }
 
 // read returns a file of the state directory, nil when there is none. The

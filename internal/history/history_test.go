@@ -447,6 +447,16 @@ func TestFullDisk(t *testing.T) {
 		_, err = fill.Write(make([]byte, 512))
 	}
 	fill.Close()
+	// Since when jobs put passes off is known all the same, until the next boot.
+	m.WriteFile("/run/benchctl/", "")
+	for hours := range 3 {
+		if b, err := Defer(m, Deferral{At: noon.Add(time.Duration(hours) * time.Hour), Verb: "pass", Job: true}); err == nil || !b.DeferredSince.Equal(noon) {
+			t.Errorf("after %d hours jobs put passes off since %v, %v", hours, b.DeferredSince, err)
+		}
+	}
+	if err := os.RemoveAll(m.Path("/run/benchctl")); err != nil {
+		t.Fatal(err)
+	}
 	before := m.Text(Marks)
 	b, err := Record(m, run("apply", noon.Add(time.Hour), outcome("user", reconcile.Changed, governor)))
 	if err == nil || !strings.Contains(err.Error(), "cannot keep what this run came to") || !strings.Contains(err.Error(), "no space left on device; the host itself is as reported") {
@@ -461,8 +471,13 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(m.Path(Dir + "/filler")); err != nil {
 		t.Fatal(err)
 	}
-	if b := record(t, m, run("apply", noon.Add(2*time.Hour), outcome("user", reconcile.Unchanged))); !b.InStepSince.Equal(noon) {
-		t.Errorf("%+v", b)
+	m.WriteFile(spare, `{"deferrals": 7, "last_pass": {"at": "2026-11-23T13:30:00Z"}}`)
+	if b := record(t, m, run("apply", noon.Add(2*time.Hour), outcome("user", reconcile.Unchanged))); b.Deferrals != 7 || m.Text(spare) != "" {
+		t.Errorf("with room again: %+v, and %q is left", b, m.Text(spare))
+	}
+	m.WriteFile(spare, `{"deferrals": 9, "last_pass": {"at": "2026-11-23T12:30:00Z"}}`)
+	if b := Load(m); b.Deferrals != 7 {
+		t.Errorf("an older spare counts: %+v", b)
 	}
 }
 

@@ -29,7 +29,7 @@ func Record(h host.Host, run Run) (*Book, error) {
 	b.speakOf(specs)
 	w := b.begin(h, run.Ended)
 	w.specs(specs, run)
-	w.json(Marks, b)
+	w.book(b)
 	if !run.Partial {
 		w.json(LastRun, run.Report)
 	}
@@ -51,7 +51,7 @@ func Defer(h host.Host, d Deferral) (*Book, error) {
 	b.put(d.At, d.Job)
 	b.LastPass = &Entry{At: d.At.UTC(), Verb: d.Verb, Exit: reconcile.ExitDeferred, Error: short(d.Why)}
 	w := b.begin(h, d.At)
-	w.json(Marks, b)
+	w.book(b)
 	w.line(b.LastPass)
 	return b, w.verdict()
 }
@@ -72,7 +72,7 @@ func Forget(h host.Host, ids []reconcile.ID) error {
 	}
 	b.InStepSince = time.Time{}
 	w := b.begin(h, time.Now())
-	w.json(Marks, b)
+	w.book(b)
 	return w.verdict()
 }
 

@@ -71,12 +71,25 @@ func (w *writer) verdict() error {
 	return fmt.Errorf("cannot keep what this run came to: %w; the host itself is as reported, see to %s", w.err, Dir)
 }
 
-func (w *writer) json(file string, v any) {
+func (w *writer) json(file string, v any) { w.note(w.put(file, v)) }
+
+func (w *writer) put(file string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
 		err = w.h.Record(file, append(data, '\n'), secret)
 	}
+	return err
+}
+
+// book writes the book, to the spare place if the state directory takes nothing.
+func (w *writer) book(b *Book) {
+	err := w.put(Marks, b)
 	w.note(err)
+	if err != nil {
+		_ = w.put(spare, b) // else it is as it was
+	} else if _, err := w.h.Lstat(spare); err == nil {
+		w.note(w.h.Remove(spare))
+	}
 }
 
 // line adds to the history, which is first cut when it has grown too long.
