@@ -180,7 +180,7 @@ func (w *world) until(state string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("the Listener is in state %s, and for ten seconds not in %s", is, state)
+			w.t.Fatalf("the Listener is in state %s, and for a minute not in %s", is, state)
 		}
 	}
 }
