@@ -75,6 +75,11 @@ func (a agent) Diff(ctx context.Context, r host.Reader) ([]reconcile.Change, err
 		}
 		changes = slices.Concat(changes, found, running)
 	}
+	if a.named(r) {
+		for i := range changes {
+			changes[i].Asked = true
+		}
+	}
 	return changes, errors.Join(unsure...)
 }
 

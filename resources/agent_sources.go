@@ -90,6 +90,13 @@ func AgentSources(r host.Reader) []string {
 	return sources
 }
 
+// named reports whether a person names other sources than the agent that is
+// here reads: what that changes is no drift.
+func (a agent) named(r host.Reader) bool {
+	there, err := exists(r, unitDir+"/"+agentUnit)
+	return err == nil && there && !a.unattended && !slices.Equal(AgentSources(r), a.sources)
+}
+
 // execFiles are the files as a command line of a unit has them.
 func (a agent) execFiles() string {
 	var args strings.Builder

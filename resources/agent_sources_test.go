@@ -25,6 +25,9 @@ func TestAgentThatFetches(t *testing.T) {
 	var fields []string
 	for _, c := range diffOf(t, m, a) {
 		fields = append(fields, c.Field)
+		if !c.Asked {
+			t.Errorf("%s would be called drift, though a person named other files", c.Field)
+		}
 	}
 	for _, want := range []string{specFile, agentUnit + " [Service] ExecStart", agentUnit + " [X-Benchctl] Source", applyUnit + " [Service] ExecStart", relayUnit + " [Service] ExecStart"} {
 		if !slices.Contains(fields, want) {
@@ -43,6 +46,9 @@ func TestAgentThatFetches(t *testing.T) {
 	}
 	if got := AgentSources(m); !slices.Equal(got, fleet) {
 		t.Errorf("the sources are %q", got)
+	}
+	if a.named(m) {
+		t.Error("the agent is taken to read other files than it does")
 	}
 	if after, _ := a.revision(m); after == before {
 		t.Error("an agent with other files would go on with the old ones")
