@@ -196,6 +196,20 @@ func TestRemove(t *testing.T) {
 		w.noGhost()
 		w.sh("mkdir -p /etc/benchctl && mv /root/kept.yaml /etc/benchctl/runner.yaml")
 	})
+	t.Run("the last good spec's token", func(t *testing.T) {
+		w := w.in(t)
+		w.put("/etc/benchctl/token", apiToken+"\n", 0o600)
+		w.spec(plainSpec + "schedule: \"*/30 * * * *\"\ngithub: {tokenFile: /etc/benchctl/token}\n")
+		w.benchctl(0, "apply", "--yes")
+		w.reaches("ls /var/lib/benchctl/last-good.yaml", "last-good")
+		w.spec("version: 1\n")
+		if r := w.benchctlAs(0, nil, "remove", "--yes"); !strings.Contains(r.Stdout, "a secret of yours: rm /etc/benchctl/token") {
+			t.Errorf("the token's file is not listed:\n%s", r.Stdout)
+		}
+		w.noGhost()
+		w.spec(plainSpec + "schedule: \"*/30 * * * *\"\n")
+		w.sh("rm /etc/benchctl/token")
+	})
 	t.Run("nobody to tell", func(t *testing.T) {
 		w := w.in(t)
 		w.benchctl(0, "apply", "--yes")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/internal/agent"
 	"github.com/SKaiNET-developers/benchctl/internal/github"
 	"github.com/SKaiNET-developers/benchctl/internal/pause"
 	"github.com/SKaiNET-developers/benchctl/internal/relay"
@@ -107,6 +108,7 @@ type removal struct {
 	resources []reconcile.Resource
 	ref       reconcile.SpecRef
 	host      string
+	secrets   []string // files of the operator's that the spec names
 }
 
 func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal, error) {
@@ -115,12 +117,14 @@ func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal
 	if err == nil {
 		r.ref = specRef(s)
 		takeProxies(e, s)
-	} else if !f.quiet {
-		s = nil
+	} else if s = nil; !f.quiet {
 		fmt.Fprintf(e.stderr, "note: %s; going by what is on this host\n", unusable(e, f, err))
 	}
 	if r.setup, err = resources.FindSetup(e.machine, s); err != nil {
 		return nil, err
+	}
+	if r.secrets = secretsOf(s); s == nil {
+		r.secrets = secretsOf(agent.Good(e.machine, nil))
 	}
 	o := resources.RemoveOptions{Getenv: e.getenv, Offline: f.offline, Purge: a.purge}
 	if err := r.withGitHub(e, s, &o); err != nil {
@@ -130,18 +134,40 @@ func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal
 	return r, err
 }
 
-// withGitHub finds credentials as apply does; without a spec those of the
-// environment have to do.
+// secretsOf are the files with secrets that a spec names.
+func secretsOf(s *spec.Spec) []string {
+	if s == nil {
+		return nil
+	}
+	files := []string{s.GitHub.TokenFile}
+	if s.Notify != nil {
+		files = append(files, s.Notify.WebhookFile)
+	}
+	if s.GitHub.App != nil {
+		files = append(files, s.GitHub.App.KeyFile)
+	}
+	return files
+}
+
+// withGitHub finds credentials as apply does; without a spec by the last good
+// one, and where that names none that can be used, in the environment.
 func (r *removal) withGitHub(e *env, s *spec.Spec, o *resources.RemoveOptions) error {
 	if o.Offline || r.setup.URL.Text == "" {
 		return nil
 	}
-	var at spec.GitHub
-	var off []string
-	if s != nil {
-		at, off = s.GitHub, []string{s.User.Home}
+	find := func(s *spec.Spec) (github.Credentials, error) {
+		if s == nil {
+			return github.FindCredentials(e.machine, e.getenv, spec.GitHub{})
+		}
+		return github.FindCredentials(e.machine, e.getenv, s.GitHub, s.User.Home)
 	}
-	cred, err := github.FindCredentials(e.machine, e.getenv, at, off...)
+	var cred github.Credentials
+	var err error
+	if s != nil {
+		cred, err = find(s)
+	} else if cred, err = find(agent.Good(e.machine, nil)); err != nil {
+		cred, err = find(nil)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; or remove the runner here alone with --offline", err)
 	}
@@ -238,6 +264,11 @@ func (r *removal) show(e *env, f *flags, report *reconcile.Report) error {
 		var err error
 		if left, err = resources.Leftovers(e.machine, r.setup, r.resources, self()); err != nil {
 			return err
+		}
+		for _, name := range r.secrets {
+			if _, err := e.machine.Lstat(name); name != "" && err == nil {
+				left = append(left, resources.Leftover{What: name, How: "a secret of yours: rm " + name + " when nothing else needs it"})
+			}
 		}
 	}
 	if f.output == "json" {
