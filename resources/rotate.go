@@ -160,8 +160,8 @@ func (ro *Rotation) Apply(ctx context.Context, h host.Host) error {
 	return fmt.Errorf("%w; the old credentials are gone: run benchctl apply, which goes on from here", err)
 }
 
-// intact is a rotation that failed and took nothing away, so that the service
-// may go on.
+// intact is a change that failed and took nothing away, so that the service may
+// go on.
 type intact struct{ error }
 
 // Is lets the engine know.

@@ -114,7 +114,7 @@ func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, acco
 	}
 	if m != nil {
 		if err := t.try(h, l, m.archive); err != nil {
-			return err
+			return l.unbegun(err)
 		}
 		return t.comeBack(ctx, h, m)
 	}
@@ -123,10 +123,20 @@ func (t *Tarball) install(ctx context.Context, h host.Host, l *tarballLook, acco
 	}
 	staged := t.staged
 	t.staged = stagedTarball{}
-	if err = t.try(h, l, staged.unpacked.SHA256); err == nil {
-		err = t.place(h, l, staged, t.owner(account))
+	if err = t.try(h, l, staged.unpacked.SHA256); err != nil {
+		return l.unbegun(errors.Join(err, h.RemoveAll(staged.dir)))
 	}
+	err = t.place(h, l, staged, t.owner(account))
 	return errors.Join(err, h.RemoveAll(staged.dir))
+}
+
+// unbegun is an installation that failed before its first file moved. If what is
+// there is whole, the service may go on with that.
+func (l *tarballLook) unbegun(err error) error {
+	if l.manifest == nil {
+		return err
+	}
+	return intact{err}
 }
 
 // unpack fetches the archive, with the best digest there is.

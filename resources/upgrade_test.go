@@ -256,6 +256,21 @@ func (u *upgradeHost) isWithheld(t *testing.T) {
 	}
 }
 
+// What goes wrong before the first file moves does not cost the runner: the
+// version that is there is whole, and starts again.
+func TestUpgradeThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	u := newUpgradeHost(t)
+	u.OnStop = func(string) error { // from here on no trial can be noted
+		u.WriteFile(trialFile+"/in the way", "")
+		return nil
+	}
+	all := u.apply(t, newVersion, Options{Unattended: true})
+	if o := of(all, "tarball"); o.Status != reconcile.Failed || u.version() != oldVersion || u.Units[obeyUnit].ActiveState != "active" {
+		t.Errorf("version %s, %s, %+v, %+v", u.version(), u.Units[obeyUnit].ActiveState, o, of(all, "service"))
+	}
+}
+
 // Each trial takes the runner away for minutes, so a version that never listens
 // is not tried day after day.
 func TestUpgradeIsGivenUpForGood(t *testing.T) {
