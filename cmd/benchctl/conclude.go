@@ -50,6 +50,10 @@ func remembered(e *env, log *journal.Log, s *spec.Spec, book *history.Book, err 
 	commit, _ := build()
 	snap := metrics.Snapshot{Book: book, Version: version, Commit: commit, Host: e.machine.Hostname(), Spec: s.SHA256, Now: time.Now()}
 	snap.Support = deadline.Kept(e.machine, runnerInstalled(e.machine, s))
+	if snap.Support.Version != "" {
+		is := snap.Support.Registers(snap.Now, s.Runner.URL)
+		snap.Registers = &is
+	}
 	if s.Schedule != nil {
 		snap.NextRun = agent.Next(e.machine, s.Schedule, snap.Now)
 	}

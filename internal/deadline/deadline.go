@@ -102,6 +102,13 @@ func (s Support) Keep(h host.Host) error {
 	return nil
 }
 
+// Registers reports whether GitHub would register the version anew, as far as that
+// is known without having tried.
+func (s Support) Registers(now time.Time, where spec.URL) bool {
+	_, tooOld := where.TooOld(s.Version)
+	return !tooOld && (s.Registration.IsZero() || s.Registration.After(now))
+}
+
 // Warnings say in sentences what is over or will be soon, for a runner that
 // belongs there.
 func (s Support) Warnings(now time.Time, where spec.URL) (all []string) {

@@ -98,3 +98,24 @@ func TestKeptIsNothingWithoutAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// Whether a version could be registered anew is known of a minimum, without
+// having asked, and of what GitHub said.
+func TestRegisters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		s     Support
+		where spec.URL
+		want  bool
+	}{
+		{Support{Version: "2.328.0"}, hosted, false},
+		{Support{Version: "2.328.0"}, ghes, true},
+		{Support{Version: "2.336.0"}, hosted, true},
+		{Support{Version: "2.336.0", Registration: noon.Add(time.Hour)}, hosted, true},
+		{Support{Version: "2.336.0", Registration: noon}, hosted, false},
+	} {
+		if got := c.s.Registers(noon, c.where); got != c.want {
+			t.Errorf("%+v at %s: %v", c.s, c.where.Host, got)
+		}
+	}
+}

@@ -26,6 +26,9 @@ type Snapshot struct {
 	Now     time.Time
 	NextRun time.Time // of the agent; zero without a schedule
 	Support deadline.Support
+	// Registers is whether GitHub would register the installed version anew; nil
+	// where none is installed.
+	Registers *bool
 }
 
 // A metric is a family of samples: a row in the file.
@@ -79,8 +82,13 @@ var metrics = []metric{
 		}
 		return []sample{{nil, max(0, s.Now.Sub(s.Book.InStep).Seconds())}}
 	}},
-	{"benchctl_registration_online", "gauge", "Whether GitHub said that the runner is online; absent when it was not asked or did not say.", online},
+	{"benchctl_registration_online", "gauge", "Whether GitHub said that the runner is online; absent when it was not asked or did not say.", func(s Snapshot) []sample {
+		return whether(s.Book.Online)
+	}},
 	{"benchctl_runner_version_deadline_timestamp_seconds", "gauge", "Until when GitHub hands jobs to the installed version of the runner (runtime) and registers it (registration); absent while it has not said.", deadlines},
+	{"benchctl_runner_version_registers", "gauge", "Whether GitHub would register the installed version of the runner anew, as far as its minimum is known; absent where none is installed.", func(s Snapshot) []sample {
+		return whether(s.Registers)
+	}},
 	{"benchctl_next_run_timestamp_seconds", "gauge", "When the agent's next pass is due; absent without a schedule.", func(s Snapshot) []sample {
 		return at(s.NextRun)
 	}},
@@ -118,11 +126,11 @@ func corrections(s Snapshot) (samples []sample) {
 	return samples
 }
 
-func online(s Snapshot) []sample {
+func whether(is *bool) []sample {
 	switch {
-	case s.Book.Online == nil:
+	case is == nil:
 		return nil
-	case *s.Book.Online:
+	case *is:
 		return []sample{{nil, 1}}
 	}
 	return []sample{{nil, 0}}

@@ -26,7 +26,8 @@ func full() Snapshot {
 	yes := true
 	return Snapshot{
 		Version: "1.2.3", Commit: "abc", Host: "bench7", Spec: "0a1b", Now: noon.Add(90 * time.Second), NextRun: noon.Add(30 * time.Minute),
-		Support: deadline.Support{Version: "2.336.0", Known: true, Runtime: noon.AddDate(0, 0, 12), Registration: noon.AddDate(0, 1, 0)},
+		Support:   deadline.Support{Version: "2.336.0", Known: true, Runtime: noon.AddDate(0, 0, 12), Registration: noon.AddDate(0, 1, 0)},
+		Registers: &yes,
 		Book: &history.Book{
 			Resources: map[string]history.Mark{"cpufreq": {Corrections: 7}, "sysctl/kernel.perf_event_paranoid": {}},
 			InStep:    noon, DeferredSince: noon.Add(-time.Hour), Deferrals: 12, Online: &yes,
@@ -54,6 +55,7 @@ func TestText(t *testing.T) {
 		`benchctl_in_step_timestamp_seconds`:                                             float64(noon.Unix()),
 		`benchctl_seconds_since_in_step`:                                                 90,
 		`benchctl_registration_online`:                                                   1,
+		`benchctl_runner_version_registers`:                                              1,
 		`benchctl_next_run_timestamp_seconds`:                                            float64(noon.Unix() + 1800),
 		`benchctl_runner_version_deadline_timestamp_seconds{what="runtime"}`:             float64(noon.AddDate(0, 0, 12).Unix()),
 		`benchctl_runner_version_deadline_timestamp_seconds{what="registration"}`:        float64(noon.AddDate(0, 1, 0).Unix()),
