@@ -23,11 +23,21 @@ func (r Report) headline() string {
 }
 
 // verdict says what the policy makes of a bad report.
-func (p Policy) verdict(m Moment) string {
+func (p Policy) verdict(r Report) string {
 	if p == Warn {
-		return "gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: benchctl diff on the host."
+		return "gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: " + r.next()
 	}
-	return "gate: fail in runner.yaml fails the job. Next: benchctl diff on the host."
+	return "gate: fail in runner.yaml fails the job. Next: " + r.next()
+}
+
+// next is where to look. Of what else keeps the CPUs busy no diff knows.
+func (r Report) next() string {
+	for _, f := range r.Findings {
+		if f.Check != "load" && (f.Verdict == Differs || f.Verdict == Unknown) {
+			return "benchctl diff on the host."
+		}
+	}
+	return "see on the host what keeps its CPUs busy (top), or allow for it with gate.maxLoad."
 }
 
 // Log writes the report into a job's log.
@@ -41,7 +51,7 @@ func (r Report) Log(w io.Writer, p Policy) {
 		fmt.Fprintf(w, "  %-11s  %-*s  %s\n", f.Verdict, width, f.Check, f.Text)
 	}
 	if r.Bad() {
-		fmt.Fprintln(w, p.verdict(r.Moment))
+		fmt.Fprintln(w, p.verdict(r))
 	}
 }
 
@@ -75,7 +85,7 @@ func (r Report) Markdown(p Policy) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### benchctl: %s\n\n", r.headline())
 	if r.Bad() {
-		fmt.Fprintf(&b, "**%s**\n\n", p.verdict(r.Moment))
+		fmt.Fprintf(&b, "**%s**\n\n", p.verdict(r))
 	}
 	fmt.Fprintf(&b, "%s; revision %s; %s UTC\n\n", markdown.Replace(r.Host), cmp.Or(r.Revision, "unknown"), time.Now().UTC().Format(time.DateTime))
 	b.WriteString("| | looked at | found |\n|---|---|---|\n")

@@ -56,6 +56,20 @@ func TestHeadlines(t *testing.T) {
 	}
 }
 
+// The next step is where the reason can be seen.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	busy := Finding{"load", Differs, "something else keeps 1.75 of 2 CPUs busy, at most 0.50"}
+	for want, r := range map[string]Report{
+		"gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: see on the host what keeps its CPUs busy (top), or allow for it with gate.maxLoad.": report(busy, Finding{"jdk", InStep, ""}),
+		"gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: benchctl diff on the host.":                                                         report(busy, Finding{"jdk", Differs, ""}),
+	} {
+		if got := Warn.verdict(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // What others chose cannot leave its cell, nor call anybody.
 func TestMarkdownIsEscaped(t *testing.T) {
 	t.Parallel()
