@@ -22,7 +22,8 @@ func newPause(e *env, f *flags) *cobra.Command {
 		Short: "Keep benchctl from changing this host for a while",
 		Long: `Refuse every pass and every apply, rotate and remove (exit code 3) until the pause
 ends: after --for, else with "benchctl resume". It survives reboots. The runner
-goes on taking jobs; diff, status, validate, rehearse and revert work as ever.`,
+goes on taking jobs, an ephemeral one only the one that it is registered for; diff,
+status, validate, rehearse and revert work as ever.`,
 		Example: `  benchctl pause "calibrating the power meter" --for 2h
   benchctl pause "BIOS update, ask ana"`,
 		RunE: func(cmd *cobra.Command, words []string) error {
