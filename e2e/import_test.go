@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +112,7 @@ func (w *world) byScript() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: runnerPin, Binary: path, Dir: filepath.Join(os.TempDir(), "benchctl-e2e-packages")})
+	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: runnerPin, Binary: path, Dir: packages})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -184,7 +182,7 @@ func (w *world) publish(version string, defect runner.Defect) {
 		w.t.Fatal(err)
 	}
 	archive, err := standin.RunnerArchive(standin.ArchiveOptions{
-		Version: version, Binary: path, Dir: filepath.Join(os.TempDir(), "benchctl-e2e-packages"), Defect: defect,
+		Version: version, Binary: path, Dir: packages, Defect: defect,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -45,17 +45,33 @@ runner:
 governor: performance
 `
 
+// scratch has what all tests share, until they are over: the benchctl under test,
+// and in packages the runners that carry it.
+var (
+	scratch  = filepath.Join(os.TempDir(), fmt.Sprintf("benchctl-e2e-%d", os.Getpid()))
+	packages = filepath.Join(scratch, "packages")
+)
+
 // binary builds benchctl once for all tests, with the hook that lets a test
 // end it at any of its changes to the host.
 var binary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("benchctl-e2e-%d", os.Getpid()))
-	cmd := exec.Command("go", "build", "-tags", "killpoints", "-o", path, "../cmd/benchctl")
+	file := filepath.Join(scratch, "benchctl")
+	if err := os.MkdirAll(scratch, 0o755); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-tags", "killpoints", "-o", file, "../cmd/benchctl")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("cannot build benchctl: %w\n%s", err, out)
 	}
-	return path, nil
+	return file, nil
 })
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(scratch)
+	os.Exit(code)
+}
 
 var worlds atomic.Int32
 
@@ -137,7 +153,7 @@ func newHub(t *testing.T) (hub *standin.Server, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: runnerPin, Binary: path, Dir: filepath.Join(os.TempDir(), "benchctl-e2e-packages")})
+	archive, err := standin.RunnerArchive(standin.ArchiveOptions{Version: runnerPin, Binary: path, Dir: packages})
 	if err != nil {
 		t.Fatal(err)
 	}
