@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	gh "github.com/google/go-github/v66/github"
@@ -54,7 +55,13 @@ func (c *Client) elsewhere(ctx context.Context, rq call) (*url.URL, error) {
 		return nil, c.explain(rq, err)
 	}
 	stays := *c.api.Client()
-	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	moved := c.api.BaseURL.Path + "repositories/" // so GitHub answers for a repository that was renamed
+	stays.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if strings.HasPrefix(req.URL.Path, moved) && stayHome(req, via) == nil {
+			return nil
+		}
+		return http.ErrUseLastResponse
+	}
 	resp, err := stays.Do(req.WithContext(ctx))
 	if err == nil {
 		defer resp.Body.Close()

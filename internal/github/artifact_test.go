@@ -38,7 +38,14 @@ func TestDownload(t *testing.T) {
 		says   string
 		kind   error
 	}{
-		"well":         {toward(elsewhere.URL + "/zip?sig=canary-sig"), 10, "", nil},
+		"well": {toward(elsewhere.URL + "/zip?sig=canary-sig"), 10, "", nil},
+		"renamed": {func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasPrefix(r.URL.Path, "/repositories/7/") {
+				http.Redirect(w, r, "/repositories/7/actions/artifacts/7/zip", http.StatusMovedPermanently)
+			} else if toward(elsewhere.URL+"/zip?sig=canary-sig")(w, r); r.Header.Get("Authorization") == "" {
+				t.Error("GitHub itself was shown no credentials")
+			}
+		}, 10, "", nil},
 		"too long":     {toward(elsewhere.URL + "/zip?sig=canary-sig"), 9, "it is larger than the 9 bytes that GitHub told", nil},
 		"on and on":    {toward(elsewhere.URL + "/on?sig=canary-sig"), 10, "redirect", actions.ErrAway},
 		"too late":     {toward(elsewhere.URL + "/gone?sig=canary-sig"), 10, "answers 403; run again", nil},
