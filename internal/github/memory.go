@@ -82,6 +82,9 @@ func (m *Memory) Keep(h host.Host, now time.Time) error {
 	}
 	maps.DeleteFunc(m.rests, func(_ string, r rest) bool { return now.Sub(r.Until) > oldest })
 	text, err := json.Marshal(memoryFile{Answers: m.lasting(now), Rests: m.rests})
+	if len(text) >= host.MaxHostile { // nobody would read it again, and the rests matter more
+		text, err = json.Marshal(memoryFile{Rests: m.rests})
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/github/actions"
+	"github.com/SKaiNET-developers/benchctl/internal/host"
 	"github.com/SKaiNET-developers/benchctl/internal/host/hosttest"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
@@ -340,5 +341,20 @@ func TestTheEndOfATokenMoves(t *testing.T) {
 	}
 	if full != 2 {
 		t.Errorf("GitHub answered in full %d times", full)
+	}
+}
+
+// Answers that are too long to be read again do not take the rests with them.
+func TestLongAnswersAreForgotten(t *testing.T) {
+	t.Parallel()
+	m, now := hosttest.New(t, ""), time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	memory := &Memory{}
+	memory.put("long", answered{at: now, body: []byte(`"` + strings.Repeat("x", host.MaxHostile) + `"`), lasting: true})
+	memory.setRest("who", rest{Until: now.Add(time.Minute), Times: 1})
+	if err := memory.Keep(m, now); err != nil {
+		t.Fatal(err)
+	}
+	if again := LoadMemory(m); again.rest("who").Times != 1 {
+		t.Errorf("GitHub is not left alone: %d bytes are kept", len(m.Text(MemoryFile)))
 	}
 }
