@@ -203,6 +203,17 @@ func TestText(t *testing.T) {
 	}
 }
 
+// A problem at each word of a line that is as long as a file does not take
+// minutes: whoever fetches a spec gets what a server says.
+func TestManyProblemsInALine(t *testing.T) {
+	t.Parallel()
+	text := "version: 1\nuser: x\nrunner: {url: https://github.com/o/r, version: \"2.336.0\", labels: [" + strings.Repeat(`"a b",`, 50_000) + "]}\n"
+	_, err := spec.Load("runner.yaml", []byte(text))
+	if problems, ok := err.(spec.Problems); !ok || len(problems) != 100 {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestManyProblems holds that a file which is something else ends in a
 // bounded report.
 func TestManyProblems(t *testing.T) {

@@ -18,6 +18,9 @@ type source struct {
 	file  string
 	text  []byte
 	lines []string // secrets masked; made when the first problem is
+
+	quoted int // the line that was quoted last, and its text
+	quote  []rune
 }
 
 // excerptWidth is how many characters of a line are shown.
@@ -29,12 +32,21 @@ func (s *source) problem(line, col int, path, msg, hint string) Problem {
 		s.lines = strings.Split(maskSecrets(string(s.text)), "\n")
 	}
 	line = min(max(line, 1), len(s.lines))
-	runes := []rune(mask(strings.TrimSuffix(s.lines[line-1], "\r")))
+	runes := s.shown(line)
 	col = min(max(col, 1), len(runes)+1)
 	p := Problem{File: s.file, Line: line, Col: col, Path: printable(mask(path)),
 		Severity: Error, nth: s.nth, Msg: printable(mask(msg)), Hint: printable(mask(hint))}
 	p.Excerpt, p.caret = window(runes, col-1)
 	return p
+}
+
+// shown is a line as it is quoted. A line may have a megabyte, and a problem at
+// each word.
+func (s *source) shown(line int) []rune {
+	if s.quoted != line {
+		s.quoted, s.quote = line, []rune(mask(strings.TrimSuffix(s.lines[line-1], "\r")))
+	}
+	return s.quote
 }
 
 // window cuts a line down to what surrounds the character at, and returns
