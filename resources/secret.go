@@ -6,6 +6,10 @@ import "regexp"
 // somebody put into a runner's environment by hand is often one.
 var secretName = regexp.MustCompile(`(?i)token|secret|passw|passphrase|credential|private|api_?key|(^|_)(key|pat|auth)$`)
 
+// NamedSecret reports whether a variable is named like one whose value is nobody's
+// business.
+func NamedSecret(name string) bool { return secretName.MatchString(name) }
+
 // password is the one inside a URL, such as a proxy's.
 var password = regexp.MustCompile(`(://[^/@\s:]*:)[^/@\s]*@`)
 
@@ -20,7 +24,7 @@ func discreet(name, have, want string) (string, string) {
 }
 
 func withoutSecret(name, value string) string {
-	if secretName.MatchString(name) && value != "" {
+	if NamedSecret(name) && value != "" {
 		return "(not shown)"
 	}
 	return password.ReplaceAllString(value, "${1}...@")

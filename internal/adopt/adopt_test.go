@@ -218,8 +218,8 @@ func TestWhatIsOddAboutARunner(t *testing.T) {
 			}
 		}, []string{"# not seen: the Phoronix Test Suite and the JDK's package: cannot see the installed packages"}},
 		"variables of all kinds": {func(h host) {
-			h.WriteFile("/opt/actions-runner/.env", "B=2\nA=x: #y\nDB_PASSWORD=canary\nACTIONS_RUNNER_HOOK_JOB_STARTED=/x.sh\nP=ftp://u:canary@h\nODD-NAME=1\nnonsense\n")
-		}, []string{`    A: "x: #y"`, `    B: "2"`, "# left out: DB_PASSWORD: ", "# left out: P: it holds a password", "# left out: ODD-NAME: ", "!canary", "!HOOK", "!nonsense"}},
+			h.WriteFile("/opt/actions-runner/.env", "B=2\nA=x: #y\nDB_PASSWORD=canary\nACTIONS_RUNNER_HOOK_JOB_STARTED=/x.sh\nP=ftp://u:canary@h\nODD-NAME=1\nAWS_SECRET_ACCESS_KEY=canary\nnonsense\n")
+		}, []string{"# left out: AWS_SECRET_ACCESS_KEY: it is named like a secret", `    A: "x: #y"`, `    B: "2"`, "# left out: DB_PASSWORD: ", "# left out: P: it holds a password", "# left out: ODD-NAME: ", "!canary", "!HOOK", "!nonsense"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

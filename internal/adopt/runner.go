@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/SKaiNET-developers/benchctl/resources"
 	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
@@ -89,11 +90,8 @@ func (d *Draft) env() {
 	for _, name := range slices.Sorted(maps.Keys(d.Survey.Env)) {
 		value := d.Survey.Env[name]
 		line := "    " + scalar(name) + ": " + scalar(value)
-		switch why := refused("", line); {
+		switch why := unwritable(name, value, line); {
 		case name == "JAVA_HOME" && d.Survey.Java != nil:
-		case why == "" && password.MatchString(value):
-			why = "it holds a password, which everyone who reads this file would see"
-			fallthrough
 		case why != "":
 			lines = append(lines, "    # left out: "+tidy(name)+": "+tidy(why))
 			d.note("%s of the runner's environment is left out: %s", name, why)
@@ -105,6 +103,20 @@ func (d *Draft) env() {
 		d.lines = append(d.lines, "  env:")
 	}
 	d.lines = append(d.lines, lines...)
+}
+
+// unwritable says why a variable does not belong into a file that everyone reads,
+// "" when it does; line is what it would be there.
+func unwritable(name, value, line string) string {
+	switch why := refused("", line); {
+	case why != "":
+		return why
+	case password.MatchString(value):
+		return "it holds a password, which everyone who reads this file would see"
+	case resources.NamedSecret(name):
+		return "it is named like a secret, which everyone who reads this file would see"
+	}
+	return ""
 }
 
 // password is one in a URL.
