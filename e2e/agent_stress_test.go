@@ -183,6 +183,7 @@ func (w *world) respecifiedBeforeItsTurn() {
 // correctionInWaiting is one of what drifted, for the end of the job that is
 // returned.
 func (w *world) correctionInWaiting() (job string) {
+	w.reaches(agentStatus, "in step") // no pass is at work that would write the marks, too
 	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
 	w.waitJob(id, runs)
 	w.flip()
