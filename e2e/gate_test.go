@@ -106,7 +106,7 @@ func TestGatePolicies(t *testing.T) {
 	w.flip()
 	j := w.job("echo measured")
 	w.wantJob(j, "Failed",
-		[]string{"  differs      cpufreq    " + drifted, "gate: fail in runner.yaml fails the job.*", "::error title=benchctl gate::cpufreq: " + drifted},
+		[]string{"  differs      cpufreq    " + drifted, "gate: fail fails the job.*", "::error title=benchctl gate::cpufreq: " + drifted},
 		[]string{"| **differs** | cpufreq | policy1/scaling\\_governor is powersave, not performance |"})
 	if strings.Contains(j.Log, "measured") {
 		t.Errorf("the job's own step ran:\n%s", j.Log)
@@ -115,7 +115,7 @@ func TestGatePolicies(t *testing.T) {
 	w.policy("warn")
 	w.flip()
 	w.wantJob(w.job("echo measured"), "Succeeded",
-		[]string{"gate: warn in runner.yaml lets the job go on*", "::warning title=benchctl gate::cpufreq: " + drifted, "measured"},
+		[]string{"gate: warn lets the job go on*", "::warning title=benchctl gate::cpufreq: " + drifted, "measured"},
 		[]string{"| **differs** | cpufreq | policy1/scaling\\_governor is powersave, not performance |"})
 
 	w.policy("off")

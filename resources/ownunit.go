@@ -2,6 +2,7 @@ package resources
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -25,6 +26,10 @@ func newOwnUnit(name, text string) ownUnit {
 	return ownUnit{name: name, file: ownFile{unitDir + "/" + name, text, 0o644}, enabled: strings.Contains(text, "\n[Install]\n")}
 }
 
+// ownHeader begins every unit that benchctl writes. Of one that it did not write
+// no directive is worth a line: all of it goes.
+const ownHeader = "# Written by benchctl"
+
 // diffFile compares the unit file directive by directive.
 func (o ownUnit) diffFile(r host.Reader) ([]reconcile.Change, error) {
 	changes, err := o.file.diff(r)
@@ -36,7 +41,11 @@ func (o ownUnit) diffFile(r host.Reader) ([]reconcile.Change, error) {
 		return nil, err
 	}
 	if i := slices.IndexFunc(changes, func(c reconcile.Change) bool { return c.Field == o.file.path }); i >= 0 && len(text) > 0 {
-		if parts := diffDirectives(string(text), o.file.text); parts != nil {
+		parts := diffDirectives(string(text), o.file.text)
+		if !strings.HasPrefix(string(text), ownHeader) {
+			parts = []reconcile.Change{{Field: o.file.path, Have: fmt.Sprintf("somebody else's, with %d settings that differ", len(parts)), Want: "benchctl's"}}
+		}
+		if parts != nil {
 			changes = slices.Replace(changes, i, i+1, parts...)
 		}
 	}

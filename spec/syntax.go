@@ -21,7 +21,7 @@ func (l *loader) parse() *yaml.Node {
 		l.syntax(err)
 		return nil
 	case len(docs) == 0 || docs[0].Tag == "!!null":
-		l.at(1, 1, "", "the file says nothing", "start with version: 1, user and runner, as examples/minimal.yaml does")
+		l.at(1, 1, "", "the file says nothing", "start with version: 1, user and runner, as benchctl schema --example has it")
 		return nil
 	case len(docs) > 1:
 		l.at(docs[1].Line, docs[1].Col, "", "a second document begins here", "one file describes one host: remove it, or put it into a file of its own")
@@ -76,7 +76,7 @@ var syntaxWords = []struct{ theirs, msg, hint string }{
 
 // syntax reports what the YAML library could not read.
 func (l *loader) syntax(err error) {
-	msg, hint := "this is not YAML", "see examples/minimal.yaml for the form"
+	msg, hint := "this is not YAML", "see benchctl schema --example for the form"
 	for _, w := range syntaxWords {
 		if strings.Contains(err.Error(), w.theirs) {
 			msg, hint = w.msg, w.hint

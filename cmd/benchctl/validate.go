@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/SKaiNET-developers/benchctl/examples"
 	"github.com/SKaiNET-developers/benchctl/internal/source"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
 	"github.com/SKaiNET-developers/benchctl/schema"
@@ -93,17 +94,25 @@ func tellVerdict(e *env, f *flags, s *spec.Spec, problems spec.Problems, print b
 }
 
 func newSchema(e *env, _ *flags) *cobra.Command {
-	return &cobra.Command{
+	var example bool
+	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "Print the JSON schema of runner.yaml",
+		Short: "Print the JSON schema of runner.yaml, or an example",
 		Long: `Print the JSON schema of runner.yaml: every key with its description, for an
-editor's completion and for reading.`,
+editor's completion and for reading. With --example, print a runner.yaml to begin
+with.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := e.stdout.Write(schema.JSON())
+			text := schema.JSON()
+			if example {
+				text = examples.Minimal()
+			}
+			_, err := e.stdout.Write(text)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&example, "example", false, "print the least runner.yaml instead")
+	return cmd
 }
 
 func printJSON(e *env, v any) error {

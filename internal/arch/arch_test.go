@@ -13,6 +13,7 @@ const module = "github.com/SKaiNET-developers/benchctl/"
 // "std" is the standard library, which everybody may. Arrows never go up.
 var layers = map[string][]string{
 	"schema":                  {},
+	"examples":                {},
 	"spec":                    {"schema", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v5", "github.com/robfig/cron/v3"},
 	"internal/host":           {},
 	"reconcile":               {"internal/host"},

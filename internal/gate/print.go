@@ -25,9 +25,9 @@ func (r Report) headline() string {
 // verdict says what the policy makes of a bad report.
 func (p Policy) verdict(r Report) string {
 	if p == Warn {
-		return "gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: " + r.next()
+		return "gate: warn lets the job go on; its numbers are not to be compared with others. Next: " + r.next()
 	}
-	return "gate: fail in runner.yaml fails the job. Next: " + r.next()
+	return "gate: fail fails the job. Next: " + r.next()
 }
 
 // next is where to look. Of what else keeps the CPUs busy no diff knows.

@@ -61,8 +61,8 @@ func TestNext(t *testing.T) {
 	t.Parallel()
 	busy := Finding{"load", Differs, "something else keeps 1.75 of 2 CPUs busy, at most 0.50"}
 	for want, r := range map[string]Report{
-		"gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: see on the host what keeps its CPUs busy (top), or allow for it with gate.maxLoad.": report(busy, Finding{"jdk", InStep, ""}),
-		"gate: warn in runner.yaml lets the job go on; its numbers are not to be compared with others. Next: benchctl diff on the host.":                                                         report(busy, Finding{"jdk", Differs, ""}),
+		"gate: warn lets the job go on; its numbers are not to be compared with others. Next: see on the host what keeps its CPUs busy (top), or allow for it with gate.maxLoad.": report(busy, Finding{"jdk", InStep, ""}),
+		"gate: warn lets the job go on; its numbers are not to be compared with others. Next: benchctl diff on the host.":                                                         report(busy, Finding{"jdk", Differs, ""}),
 	} {
 		if got := Warn.verdict(r); got != want {
 			t.Errorf("%q, want %q", got, want)

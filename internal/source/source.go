@@ -120,7 +120,7 @@ func (r *Reader) file(name string) ([]byte, error) {
 	case name == "":
 		return nil, errors.New("cannot read the spec: -f names no file")
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("cannot read the spec %s: there is no such file; name yours with -f, or begin with a copy of examples/minimal.yaml", name)
+		return nil, fmt.Errorf("cannot read the spec %s: there is no such file; name yours with -f, or begin with what benchctl schema --example prints", name)
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the spec: %w", err)
 	}

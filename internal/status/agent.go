@@ -70,6 +70,10 @@ func (l *looker) agent(ctx context.Context, p Passes) Agent {
 		return a
 	}
 	a.State, a.Says = u.ActiveState, tidy(u.StatusText, longSentence)
+	if u.LoadState == "not-found" {
+		a.wrong("there is none; benchctl apply sets it up")
+		return a
+	}
 	if u.ActiveState != "active" && u.ActiveState != "reloading" {
 		a.wrong(fmt.Sprintf("it is %s, and makes no pass; see journalctl -u %s", u.ActiveState, agentUnit))
 		return a
