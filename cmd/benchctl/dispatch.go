@@ -150,15 +150,14 @@ func dispatchOptions(ctx context.Context, e *env, f *flags, s *spec.Spec, a disp
 	if !found.API() {
 		return dispatch.Options{}, errors.New("cannot dispatch a workflow: there are no credentials for GitHub's API; set GITHUB_TOKEN to a token with the repository permission `Actions: write`, or github in the spec")
 	}
-	ask := github.Options{URL: s.Runner.URL, Credentials: found, Version: version, Dial: relay.Dialer(e.getenv), Memory: github.LoadMemory(e.machine)}
-	registry, err := github.New(ask)
+	registry, err := github.New(github.Options{
+		URL: s.Runner.URL, Credentials: found, Version: version, Dial: relay.Dialer(e.getenv), Memory: github.LoadMemory(e.machine),
+	})
 	if err != nil {
 		return dispatch.Options{}, err
 	}
-	ask.URL = at
-	client, err := github.New(ask)
 	o := dispatch.Options{
-		GitHub: client, Registry: registry, Repo: at.Owner + "/" + at.Repo, Page: at.Text,
+		GitHub: registry.For(at), Registry: registry, Repo: at.Owner + "/" + at.Repo, Page: at.Text,
 		Runner: resources.NewConfig(e.machine, s, e.getenv).Name, Labels: append([]string{"self-hosted", "Linux", "X64"}, s.Runner.Labels...),
 		Again: "benchctl dispatch" + f.again(e) + a.again() + " --run",
 	}
@@ -167,7 +166,7 @@ func dispatchOptions(ctx context.Context, e *env, f *flags, s *spec.Spec, a disp
 	if a.runner != "" && !strings.EqualFold(a.runner, o.Runner) {
 		o.Runner, o.Host, o.Unsure = a.runner, nil, false
 	}
-	return o, err
+	return o, nil
 }
 
 // again is what has to be said again to follow a run.

@@ -13,10 +13,12 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/doctor"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/spec"
 )
 
 func newDoctor(e *env, f *flags) *cobra.Command {
-	return &cobra.Command{
+	var repo string
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what would keep this host from measuring well",
 		Long: `Look for what would keep this host from being a good benchmark host, before
@@ -27,13 +29,16 @@ on which triggers, and every destination on the network that it needs.
 
 One line each, and the next step where one is due. Nothing is changed. The exit
 code is 2 when something is not as wanted; what cannot be seen is unknown, and
-does not count.`,
+does not count. The runner of an organization or an enterprise serves many
+repositories: --repo says whose workflows to look through.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return examine(cmd.Context(), e, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return examine(cmd.Context(), e, f, repo) },
 	}
+	cmd.Flags().StringVar(&repo, "repo", "", "look through the workflows of `OWNER/NAME` (default: the repository of runner.url)")
+	return cmd
 }
 
-func examine(ctx context.Context, e *env, f *flags) error {
+func examine(ctx context.Context, e *env, f *flags, repo string) error {
 	s, err := load(ctx, e, f)
 	if err != nil {
 		return err
@@ -50,6 +55,13 @@ func examine(ctx context.Context, e *env, f *flags) error {
 	}
 	if w.client != nil {
 		d.GitHub = w.client
+		if repo != "" || s.Runner.URL.Scope == spec.Repository {
+			at, err := repositoryOf(s.Runner.URL, repo)
+			if err != nil {
+				return err
+			}
+			d.Repository = w.client.For(at)
+		}
 		d.Net = &doctor.Net{Proxy: http.ProxyFromEnvironment}
 	}
 	report := d.Examine(ctx)

@@ -52,12 +52,16 @@ func (r *Report) Sound() bool {
 	return !slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Verdict == Warning || c.Verdict == Error })
 }
 
-// GitHub is who may send jobs here, as far as a doctor asks.
+// GitHub is who sends jobs here, as far as a doctor asks.
 type GitHub interface {
-	Repository(context.Context) (actions.Repository, error)
-	Workflows(context.Context) ([]actions.File, error)
 	Groups(ctx context.Context, age time.Duration) ([]actions.Group, error)
 	Deprecation(ctx context.Context, version string) (actions.Deprecation, error)
+}
+
+// A Repository may have workflows whose jobs come here.
+type Repository interface {
+	Repository(context.Context) (actions.Repository, error)
+	Workflows(context.Context) ([]actions.File, error)
 }
 
 // A Doctor examines one host for one spec.
@@ -65,9 +69,12 @@ type Doctor struct {
 	Host   host.Reader
 	Spec   *spec.Spec
 	GitHub GitHub // nil where nobody is to be asked
-	Root   bool   // the examiner is root
-	Net    *Net   // nil where nothing is to be connected to
-	Now    time.Time
+	// Repository is the one whose workflows are looked through; nil where many
+	// have the runner in common, and none was named.
+	Repository Repository
+	Root       bool // the examiner is root
+	Net        *Net // nil where nothing is to be connected to
+	Now        time.Time
 	// Systemd is its version, 0 where there is none.
 	Systemd int
 	// Labels are all that the runner has or will have, the default ones too.

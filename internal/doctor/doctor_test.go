@@ -191,7 +191,7 @@ func (g atGitHub) Deprecation(context.Context, string) (actions.Deprecation, err
 func TestWhoReachesTheRunner(t *testing.T) {
 	t.Parallel()
 	d, _ := newDoctor(t, laptop)
-	d.GitHub = atGitHub{ends: now.Add(5 * 24 * time.Hour), files: []actions.File{
+	gh := atGitHub{ends: now.Add(5 * 24 * time.Hour), files: []actions.File{
 		{Path: ".github/workflows/bench.yml", Text: []byte(`
 on: {workflow_dispatch: {}, schedule: [{cron: "0 3 * * *"}]}
 jobs:
@@ -205,6 +205,7 @@ jobs:
 		{Path: ".github/workflows/pr.yaml", Text: []byte("on: [push, pull_request]\njobs: {test: {runs-on: self-hosted}}\n")},
 		{Path: ".github/workflows/odd.yml", Text: []byte("jobs: [1, 2")},
 	}}
+	d.GitHub, d.Repository = gh, gh
 	got := lines(d.Examine(t.Context()))
 	wants(t, got,
 		"runner version warning: GitHub gives 2.336.0 jobs until 2026-11-28 | set runner.version to a newer one before",
@@ -224,7 +225,7 @@ jobs:
 func TestWhoReachesTheRunnerOverOthers(t *testing.T) {
 	t.Parallel()
 	d, _ := newDoctor(t, laptop)
-	d.GitHub = atGitHub{files: []actions.File{
+	gh := atGitHub{files: []actions.File{
 		{Path: ".github/workflows/bench.yml", Text: []byte("on: workflow_call\njobs: {engine: {runs-on: [self-hosted, bench-7]}}\n")},
 		{Path: ".github/workflows/ci.yml", Text: []byte("on: [push, pull_request_review]\njobs: {all: {uses: ./.github/workflows/middle.yml}}\n")},
 		{Path: ".github/workflows/loop.yml", Text: []byte("on: workflow_call\njobs: {again: {uses: ./.github/workflows/loop.yml}}\n")},
@@ -236,10 +237,30 @@ jobs:
   nowhere: {uses: ./.github/workflows/gone.yml}
 `)},
 	}}
+	d.GitHub, d.Repository = gh, gh
 	wants(t, lines(d.Examine(t.Context())),
 		"job warning: job engine of .github/workflows/bench.yml reaches this runner on workflow_call, push, pull_request_review: with pull_request_review, somebody from outside brings the code",
 		"job unknown: job there of .github/workflows/middle.yml calls octo/shared/.github/workflows/bench.yml@v1, on workflow_call, push, pull_request_review | see there",
 		"job unknown: job nowhere of .github/workflows/middle.yml calls ./.github/workflows/gone.yml")
+}
+
+// The runner of an organization is in a group, which jobs ask for.
+func TestWhoReachesTheRunnerOfAnOrganization(t *testing.T) {
+	t.Parallel()
+	d, _ := newDoctor(t, laptop)
+	d.Spec.Runner.URL.Scope, d.Spec.Runner.Group = spec.Organization, "Bench"
+	gh := atGitHub{private: true, groups: []actions.Group{{Name: "Bench", Visibility: "all"}}, files: []actions.File{{
+		Path: ".github/workflows/bench.yml",
+		Text: []byte("on: push\njobs: {here: {runs-on: {group: bench}}, labelled: {runs-on: {group: bench, labels: gpu}}, there: {runs-on: {group: fast}}}\n"),
+	}}}
+	d.GitHub, d.Repository = gh, gh
+	got := lines(d.Examine(t.Context()))
+	wants(t, got, "runner group ok: Bench is open to all repositories", "jobs/repository ok: private",
+		"job ok: job here of .github/workflows/bench.yml reaches this runner on push",
+		"job unknown: job there of .github/workflows/bench.yml asks for the group fast, and this runner is in Bench")
+	if strings.Contains(got, "job labelled of .github/workflows/bench.yml reaches") {
+		t.Errorf("that job asks for a label, too:\n%s", got)
+	}
 }
 
 func TestWhatGitHubSays(t *testing.T) {
@@ -258,6 +279,7 @@ func TestWhatGitHubSays(t *testing.T) {
 		"an open group":        {organization, atGitHub{groups: []actions.Group{{Name: "Bench", Visibility: "all", Public: true}}}, "runner group warning: Bench is open to all repositories, public ones too"},
 		"a closed group":       {organization, atGitHub{groups: []actions.Group{{Name: "bench", Visibility: "selected", Restricted: true, Workflows: []string{"o/r/.github/workflows/a.yml@main"}}}}, "runner group ok: bench is open to selected repositories, and only to the workflows o/r"},
 		"no such group":        {organization, atGitHub{}, "runner group error: there is no group bench"},
+		"no repository named":  {organization, atGitHub{}, "workflows unknown: the jobs of every repository of octo may reach this runner, and no repository was named | name one after the other with --repo"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -266,6 +288,9 @@ func TestWhatGitHubSays(t *testing.T) {
 				c.edit(d.Spec)
 			}
 			d.GitHub = c.gh
+			if !d.shared() {
+				d.Repository = c.gh
+			}
 			wants(t, lines(d.Examine(t.Context())), c.says)
 		})
 	}

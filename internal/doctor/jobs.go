@@ -22,13 +22,15 @@ func (d *Doctor) jobs(ctx context.Context) []Check {
 		return g.checks
 	}
 	d.version(ctx, g)
-	if d.Spec.Runner.URL.Scope != spec.Repository {
+	if d.shared() {
 		d.groups(ctx, g)
-		g.add(Unknown, "workflows", "run doctor for a repository's URL to see its workflows", "the jobs of every repository of %s may reach this runner, and they are not looked through", d.Spec.Runner.URL.Owner)
+	}
+	if d.Repository == nil {
+		g.add(Unknown, "workflows", "name one after the other with --repo OWNER/NAME", "the jobs of every repository of %s may reach this runner, and no repository was named", d.Spec.Runner.URL.Owner)
 		return g.checks
 	}
 	public := d.repository(ctx, g)
-	files, err := d.GitHub.Workflows(ctx)
+	files, err := d.Repository.Workflows(ctx)
 	if err != nil {
 		g.add(Unknown, "workflows", "", "%v", err)
 		return g.checks
@@ -36,6 +38,9 @@ func (d *Doctor) jobs(ctx context.Context) []Check {
 	d.workflows(g, files, public)
 	return g.checks
 }
+
+// shared reports whether many repositories have the runner in common.
+func (d *Doctor) shared() bool { return d.Spec.Runner.URL.Scope != spec.Repository }
 
 func (d *Doctor) version(ctx context.Context, g *group) {
 	v := d.Spec.Runner.Version
@@ -63,7 +68,7 @@ func (d *Doctor) version(ctx context.Context, g *group) {
 }
 
 func (d *Doctor) repository(ctx context.Context, g *group) (public bool) {
-	r, err := d.GitHub.Repository(ctx)
+	r, err := d.Repository.Repository(ctx)
 	switch {
 	case err != nil:
 		g.add(Unknown, "repository", "", "%v", err)
@@ -164,10 +169,13 @@ func (d *Doctor) job(g *group, j workJob, public bool) bool {
 	case j.Dynamic != "":
 		g.add(Unknown, "job", "", "%s chooses its runner when it runs: %s", j, j.Dynamic)
 		return false
-	case j.Group != "":
+	case j.Group != "" && !d.shared():
 		g.add(Unknown, "job", "", "%s asks for the group %s, which a repository's runner is not in", j, j.Group)
 		return false
-	case len(j.Labels) == 0, len(missing) > 0 && !j.Meant(d.Labels):
+	case j.Group != "" && !strings.EqualFold(j.Group, orSome(d.Spec.Runner.Group, "Default")):
+		g.add(Unknown, "job", "", "%s asks for the group %s, and this runner is in %s", j, j.Group, orSome(d.Spec.Runner.Group, "Default"))
+		return false
+	case len(j.Labels) == 0 && j.Group == "", len(missing) > 0 && !j.Meant(d.Labels):
 		return false
 	case len(missing) > 0:
 		g.add(Warning, "job", "add it to runner.labels, or correct runs-on",

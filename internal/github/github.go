@@ -97,6 +97,15 @@ func New(o Options) (*Client, error) {
 	return c, err
 }
 
+// For is a client for another scope on the same GitHub, and for the same
+// credentials.
+func (c *Client) For(at spec.URL) *Client {
+	return &Client{
+		place: at, prefix: prefix(at), cred: c.cred, api: c.api, public: c.public, files: c.files,
+		memory: c.memory, patient: c.patient, now: c.now,
+	}
+}
+
 // AppTokens is how often the client has asked for an installation token of a
 // GitHub App: the one POST that `benchctl diff` may send (law 1).
 func (c *Client) AppTokens() int { return int(c.appTokens.Load()) }
