@@ -112,9 +112,19 @@ func readBook(r host.Reader, file string) (*Book, error) {
 	return b, nil
 }
 
-// follows reports whether a book goes on where another ends.
+// follows reports whether a book goes on where another ends: it is younger, and
+// what only grows has not become less, as in one that was begun anew while
+// something else lay over the state directory.
 func (b *Book) follows(other *Book) bool {
-	return b.LastPass != nil && (other.LastPass == nil || b.LastPass.At.After(other.LastPass.At))
+	if b.LastPass == nil || other.LastPass != nil && !b.LastPass.At.After(other.LastPass.At) {
+		return false
+	}
+	for id, m := range other.Resources {
+		if b.Resources[id].Corrections < m.Corrections {
+			return false
+		}
+	}
+	return b.Deferrals >= other.Deferrals
 }
 
 // read returns a file of the state directory, nil when there is none. The

@@ -479,6 +479,10 @@ func TestFullDisk(t *testing.T) {
 	if b := Load(m); b.Deferrals != 7 {
 		t.Errorf("an older spare counts: %+v", b)
 	}
+	m.WriteFile(spare, `{"deferrals": 6, "last_pass": {"at": "2026-11-23T23:30:00Z"}}`)
+	if b := Load(m); b.Deferrals != 7 {
+		t.Errorf("a spare that was begun anew counts: %+v", b)
+	}
 }
 
 // Killed at any moment of it, the notes are whole, and the next run adds to them.
