@@ -149,7 +149,10 @@ func summary(r *reconcile.Report) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, word))
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && r.Verb == "revert":
+		return "no knob is benchctl's: nothing to give back"
+	case len(parts) == 0:
 		return "nothing to look at"
 	}
 	return strings.Join(parts, ", ")

@@ -288,7 +288,7 @@ func TestNotStarted(t *testing.T) {
 		"no such ref":      {func(_ *desk, o *Options) { o.Ref = "gone" }, "cannot dispatch bench.yml at gone: octo/bench has no branch or tag of that name, or the file is not on it; check --ref"},
 		"a label lacks":    {file("on: workflow_dispatch\njobs: {gpu: {runs-on: [self-hosted, gpu]}}\n"), "none of its jobs can come to box: job gpu asks for self-hosted, gpu, and box lacks gpu"},
 		"no such runner":   {func(_ *desk, o *Options) { o.Runner = "nobody" }, "GitHub has no runner of that name; run benchctl apply on its host"},
-		"a guessed runner": {func(_ *desk, o *Options) { o.Runner, o.Unsure = "nobody", true }, "name it with --runner"},
+		"a guessed runner": {func(_ *desk, o *Options) { o.Runner, o.Unsure = "nobody", true }, "name another one with --runner"},
 		"no such run":      {func(_ *desk, o *Options) { o.Workflow, o.Run = "", 7 }, "cannot look at run 7 of octo/bench: GitHub answers 404"},
 		"a directory":      {func(_ *desk, o *Options) { o.Download = "/proc/self/exe/out" }, "cannot put artifacts into /proc/self/exe/out: not a directory"},
 		"a closed repository": {func(d *desk, _ *Options) {

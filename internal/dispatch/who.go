@@ -27,7 +27,7 @@ func (d *dispatcher) who(ctx context.Context) error {
 		}
 	}
 	if d.Unsure {
-		return fmt.Errorf("cannot tell which runner is meant: the spec names it after its host, which is another machine, and GitHub has no %s; name it with --runner", d.Runner)
+		return fmt.Errorf("cannot tell which runner is meant: the spec names it after its host, which is another machine, and GitHub has no %s; run benchctl apply on its host, or name another one with --runner", d.Runner)
 	}
 	return fmt.Errorf("cannot dispatch to %s: GitHub has no runner of that name; run benchctl apply on its host, or name another one with --runner", d.Runner)
 }

@@ -55,11 +55,20 @@ func (e *Expected) Encode() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
+// missing is a file that no apply has written yet.
+type missing string
+
+func (m missing) Error() string      { return "there is no " + string(m) }
+func (missing) Is(target error) bool { return target == fs.ErrNotExist }
+
 // Load reads an expectation from path, which is [Kept] or [Current]. A file
 // that is not root's, or that others may write, is refused: it decides what is
 // written to the kernel.
 func Load(r host.Reader, path string) (*Expected, error) {
 	info, err := r.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot tell what this host must be: %w; run benchctl apply", missing(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what this host must be: %w; run benchctl apply", err)
 	}
