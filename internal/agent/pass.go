@@ -40,6 +40,7 @@ func (a *Agent) pass(ctx context.Context) {
 		return
 	}
 	// What follows leaves garbage behind, and the next pass may be hours away.
+	defer forgetProgram()
 	defer debug.FreeOSMemory()
 	defer a.giveWay(ctx)
 	a.look(ctx, jobs)
