@@ -64,18 +64,25 @@ func (c *Config) register(ctx context.Context, h host.Host, v *view, inPlace boo
 			reconcile.Progress(ctx)(err.Error() + "; a registration token has to do")
 		}
 	}
-	if token == "" {
-		if token, err = c.token(ctx); err != nil {
-			return err
-		}
-	}
 	// Without a namesake the switch would do nothing now, but take over the
 	// runner of a host that registers in this very moment.
 	if seen && (v.namesake == nil || v.remote == v.namesake) {
 		replace = false
 	}
+	return c.byToken(ctx, h, v, &account, token, rec, replace, putBack)
+}
+
+// byToken has config.sh register the runner, with a token that is had now unless
+// it was before. What was there is put back if config.sh had not begun.
+func (c *Config) byToken(ctx context.Context, h host.Host, v *view, account *host.Account, token actions.Secret, rec record, replace bool, putBack func() error) error {
+	if token == "" {
+		var err error
+		if token, err = c.token(ctx); err != nil {
+			return err
+		}
+	}
 	reconcile.Progress(ctx)("registering " + c.Name + " at " + c.URL.Text)
-	if err := c.configure(ctx, h, &account, token, rec, replace); err != nil {
+	if err := c.configure(ctx, h, account, token, rec, replace); err != nil {
 		if errors.As(err, new(earlyError)) && v.remote == nil {
 			return errors.Join(err, putBack(), v.record.undone(h))
 		}

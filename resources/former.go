@@ -29,8 +29,9 @@ const placeField = "place of the registration"
 // FormerOf finds the place by the units, which are root's, and by what `.runner`
 // says there: that it is the runner of the spec. It is nil when there is none, and
 // when a unit starts the runner where the spec wants it already: whatever else
-// says that it is this runner is left from another time. Whoever can write that file can have their own registration taken along, under
-// the name and to the place that the spec says, and no more.
+// says that it is this runner is left from another time. Whoever can write that
+// file can have their own registration taken along, under the name and to the
+// place that the spec says, and no more.
 func FormerOf(r host.Reader, s *spec.Spec) *Former {
 	units := runnerUnits(r)
 	if slices.ContainsFunc(units, func(u foundUnit) bool { return u.dir() == s.InstallDir }) {
@@ -93,15 +94,7 @@ func (c *Config) copyFormer(h host.Host, v *view) error {
 			return err
 		}
 	}
-	perm := host.Perm{Mode: 0o600, UID: account.UID, GID: account.GID}
-	for _, name := range slices.Backward(localFiles) {
-		if data, there := files[name]; there {
-			if err := h.Replace(c.InstallDir+"/"+name, data, perm); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return c.writeLocal(h, files, &account)
 }
 
 // files reads the registration: plain files of JSON that belong to whom the

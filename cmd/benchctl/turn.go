@@ -22,11 +22,12 @@ const nextTry = 200 * time.Millisecond
 func takeTurn(ctx context.Context, e *env, verb string, wait bool) (release func(), err error) {
 	for said := false; ; said = true {
 		release, err = e.machine.Lock(ctx, verb)
-		if !errors.Is(err, linux.ErrLocked) || !wait && !strings.Contains(err.Error(), "benchctl "+byAgent+",") {
+		var locked linux.LockedError
+		if !errors.As(err, &locked) || !wait && !strings.HasPrefix(locked.Holder, "benchctl "+byAgent+",") {
 			return release, err
 		}
 		if !said {
-			fmt.Fprintln(e.stderr, "waiting:", clean(strings.TrimSuffix(err.Error(), "; wait for it to end, or end it")))
+			fmt.Fprintf(e.stderr, "waiting: %v: %s\n", linux.ErrLocked, clean(locked.Holder))
 		}
 		select {
 		case <-ctx.Done():

@@ -109,8 +109,8 @@ func (c *Client) heed(who string, via *gh.Client, rq call, resp *gh.Response) {
 
 var errNotJSON = errors.New("the answer is not the JSON that was expected")
 
-// decode reads one JSON value, unless the answer has none. A login page of some network in between is not
-// mistaken for an answer.
+// decode reads one JSON value, unless the answer has none. A login page of some
+// network in between is not mistaken for an answer.
 func decode(resp *http.Response, out any) error {
 	if resp.StatusCode == http.StatusNoContent {
 		return nil

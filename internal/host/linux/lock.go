@@ -16,6 +16,18 @@ import (
 // ErrLocked says that another benchctl is changing this host.
 var ErrLocked = errors.New("another benchctl is at work on this host")
 
+// A LockedError is an [ErrLocked] that says by whom.
+type LockedError struct {
+	Holder string // as it signed: "benchctl VERB, process N, since TIME"
+}
+
+func (e LockedError) Error() string {
+	return fmt.Sprintf("%v: %s; wait for it to end, or end it", ErrLocked, e.Holder)
+}
+
+// Is makes it an [ErrLocked].
+func (LockedError) Is(target error) bool { return target == ErrLocked }
+
 // LockFile is what [Machine.Lock] locks.
 const LockFile = runDir + "/lock"
 
@@ -28,7 +40,7 @@ func (m *Machine) Lock(_ context.Context, verb string) (release func(), err erro
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
-		return nil, fmt.Errorf("%w: %s; wait for it to end, or end it", ErrLocked, holder(f))
+		return nil, LockedError{holder(f)}
 	}
 	sign(f, "benchctl "+verb)
 	return func() { f.Close() }, nil
