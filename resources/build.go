@@ -28,6 +28,7 @@ type Options struct {
 	Sources  []string      // what an agent reads the spec from; nil: a copy of it on the host
 
 	Offline       bool // never talk to GitHub
+	Glance        bool // a look that waits for nothing, as of a runner that is being started
 	Attended      bool // a person is waiting: `latest` may be resolved
 	Unattended    bool // it is the agent's own pass or apply
 	Applying      bool // the diff is an apply's own
@@ -58,13 +59,22 @@ func Build(s *spec.Spec, o Options) []reconcile.Resource {
 	all = append(all, runner, config, env{l})
 	all = append(all, knobsOf(s)...)
 	all = append(all, cleanupOf(s)...)
-	all = append(all, own, hooks{l}, service{
-		launch: l, patience: cmp.Or(o.Patience, startPatience), steady: steady, config: config, runner: runner, stop: o.Stop, unattended: o.Unattended,
-	})
+	all = append(all, own, hooks{l}, serviceOf(l, o, config, runner))
 	if s.Schedule != nil {
 		all = append(all, agent{spec: s, binary: own.path(), sources: o.Sources, unattended: o.Unattended, patience: agentPatience})
 	}
 	return all
+}
+
+func serviceOf(l launch, o Options, config *Config, runner *Tarball) service {
+	s := service{
+		launch: l, patience: cmp.Or(o.Patience, startPatience), steady: steady, grace: startGrace,
+		unattended: o.Unattended, config: config, runner: runner, stop: o.Stop,
+	}
+	if o.Glance {
+		s.grace = 0
+	}
+	return s
 }
 
 func configOf(s *spec.Spec, o Options) *Config {

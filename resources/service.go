@@ -22,7 +22,9 @@ type service struct {
 	// unattended is a look or an apply of the agent's own, which leaves a
 	// service that has just been started its time.
 	unattended bool
-	config     *Config // the registration that the runner is started with
+	// grace is for how long after its start a look waits for the Listener.
+	grace  time.Duration
+	config *Config // the registration that the runner is started with
 	// runner is the resource whose new version is on trial, and stop takes one
 	// down that does not listen, by law 5.
 	runner *Tarball
@@ -58,7 +60,7 @@ func (s service) Diff(ctx context.Context, r host.Reader) ([]reconcile.Change, e
 	if err != nil {
 		return nil, err
 	}
-	u, err := r.Unit(ctx, unit.name)
+	u, err := s.settled(ctx, r, unit.name)
 	if err != nil {
 		return changes, err
 	}

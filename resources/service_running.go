@@ -84,6 +84,40 @@ func young(u host.Unit) bool {
 	return u.ActiveState == "active" && time.Since(u.ActiveSince) < startPatience
 }
 
+// startGrace is how long after its start a Listener is waited for: one that
+// reaches GitHub listens within seconds, and right after a reboot what a look
+// would find is gone before a person has read it.
+const startGrace = 15 * time.Second
+
+// settled is the runner's unit, once a Listener that is on its way up listens,
+// has failed, or has had its grace.
+func (s service) settled(ctx context.Context, r host.Reader, name string) (host.Unit, error) {
+	for waits := time.Duration(0); ; waits += lookInterval {
+		u, err := r.Unit(ctx, name)
+		if err != nil || waits >= s.grace || !s.onItsWay(ctx, r, u) {
+			return u, err
+		}
+		if waits == 0 {
+			reconcile.Progress(ctx)("waiting for " + name + ", which has just been started, to listen")
+		}
+		if err := wait(ctx, lookInterval); err != nil {
+			return u, err
+		}
+	}
+}
+
+// onItsWay reports whether a Listener that does not listen may do so in a moment.
+func (s service) onItsWay(ctx context.Context, r host.Reader, u host.Unit) bool {
+	if u.ActiveState != "active" {
+		return young(u)
+	}
+	if time.Since(u.ActiveSince) >= s.grace {
+		return false
+	}
+	_, ok, err := listening(ctx, r, u)
+	return !ok && err == nil
+}
+
 // runningPath is the PATH that the Listener gives to jobs, and the one that it
 // should: runsvc.sh reads .path once, so a file mended since says nothing. A
 // Listener that is not there yet has the right one.

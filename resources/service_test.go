@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -248,6 +249,58 @@ func TestPassLeavesAStartingServiceItsTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A look waits for a Listener that has only just been started, and no longer than
+// it has grace.
+func TestLookWaitsForAListenerOnItsWay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state, sub string
+		begin      time.Duration // when the unit is active, and its Listener listens
+		grace      time.Duration
+		want       int
+	}{
+		"listens in a moment":   {"active", "running", 300 * time.Millisecond, time.Minute, 0},
+		"its knobs come first":  {"activating", "start-pre", 300 * time.Millisecond, time.Minute, 0},
+		"takes too long":        {"active", "running", time.Hour, 300 * time.Millisecond, 1},
+		"its knobs do not come": {"activating", "start-pre", time.Hour, 300 * time.Millisecond, 1},
+		"a glance":              {"active", "running", time.Hour, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, s := newLaneService(t)
+			u := m.Units[laneUnit]
+			u.ActiveState, u.SubState, u.ActiveSince = c.state, c.sub, time.Now()
+			m.Units[laneUnit], m.Journals[laneInvocation] = u, nil
+			s.grace = c.grace
+			changes, err := s.Diff(t.Context(), starting{m, time.Now().Add(c.begin)})
+			if err != nil || len(changes) != c.want {
+				t.Errorf("found %+v, %v", changes, err)
+			}
+		})
+	}
+}
+
+// starting is a machine whose runner listens from a moment on.
+type starting struct {
+	*hosttest.Machine
+	from time.Time
+}
+
+func (s starting) Unit(ctx context.Context, name string) (host.Unit, error) {
+	u, err := s.Machine.Unit(ctx, name)
+	if time.Now().After(s.from) {
+		u.ActiveState, u.SubState = "active", "running"
+	}
+	return u, err
+}
+
+func (s starting) Journal(ctx context.Context, unit, invocation string, n int) ([]string, error) {
+	if time.Now().After(s.from) {
+		return []string{listensNow}, nil
+	}
+	return s.Machine.Journal(ctx, unit, invocation, n)
 }
 
 func TestDropInsForEveryServiceAreNamedAndLeft(t *testing.T) {

@@ -122,7 +122,7 @@ func statusSpec(ctx context.Context, e *env, f *flags) (*spec.Spec, error) {
 // compareWith adds the resources to compare and whom to ask.
 func compareWith(e *env, f *flags, o *status.Options) error {
 	w := &wired{spec: o.Spec, machine: e.machine, options: resources.Options{
-		Host: e.machine, Getenv: e.getenv, Self: self(), Sources: agentSources(f.files), Offline: f.offline,
+		Host: e.machine, Getenv: e.getenv, Self: self(), Sources: agentSources(f.files), Offline: f.offline, Glance: true,
 	}}
 	takeProxies(e, o.Spec)
 	client, err := withGitHub(e, f, o.Spec, &w.options, github.LoadMemory(e.machine))
