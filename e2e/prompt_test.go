@@ -27,6 +27,10 @@ func TestAskOnATerminal(t *testing.T) {
 	w.benchctl(2, "diff")
 	if said := ask("y"); !strings.Contains(said, "stops the runner's service for a while") {
 		t.Errorf("the reason is missing:\n%s", said)
+	} else if n := strings.Count(said, "  .path  "); n != 1 {
+		t.Errorf("what was agreed to is shown %d times:\n%s", n, said)
+	} else {
+		t.Logf("%s", said)
 	}
 	w.benchctl(0, "diff")
 }

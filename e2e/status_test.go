@@ -103,8 +103,20 @@ func (w *world) screen(code int, lines ...string) string {
 	if strings.ContainsAny(r.Stdout, "\x1b\r\a") {
 		w.t.Errorf("it speaks to the terminal: %q", r.Stdout)
 	}
+	shown := r.Stdout
+	r.Stdout += unwrapped(shown)
 	w.says(r, lines...)
-	return r.Stdout
+	return shown
+}
+
+// unwrapped is each line with the one below it: what fits on one at noon is
+// wrapped where a time of tomorrow has its date.
+func unwrapped(screen string) string {
+	lines, text := strings.Split(screen, "\n"), ""
+	for i, line := range lines[1:] {
+		text += lines[i] + " " + strings.TrimSpace(line) + "\n"
+	}
+	return text
 }
 
 func (w *world) statusOfNothing() {

@@ -32,8 +32,9 @@ const agentUnit = "/etc/systemd/system/benchctl.service"
 
 func newAgent(e *env, f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "agent",
-		Short: "Keep this host in step, by the spec's schedule",
+		Annotations: takes("file", "offline", "quiet"),
+		Use:         "agent",
+		Short:       "Keep this host in step, by the spec's schedule",
 		Long: `Keep this host in step: a pass at once and then by the spec's schedule. A pass
 only looks; what has to change is changed by ` + agent.ApplyUnit + `, and never
 while a job runs. With a schedule in the spec, apply installs the agent as a

@@ -38,6 +38,10 @@ func newApply(e *env, f *flags) *cobra.Command {
 		Long: `Make this host what the spec says: look at each resource in order, change what
 differs, and look again. While a job runs nothing is touched (exit code 3).
 A second apply changes nothing.`,
+		Example: `  benchctl apply
+  benchctl apply -f runner.yaml --wait
+  benchctl apply --only jdk,service
+  GH_RUNNER_TOKEN=... benchctl apply --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.attended = !a.unattended
@@ -101,7 +105,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	letGo()
 	conclude(ctx, e, w, report, a)
 	if a.attended || f.output == "json" { // otherwise the journal has it, line by line
-		if err := show(e, f, report); err != nil {
+		if err := w.show(e, f, report); err != nil {
 			return err
 		}
 	}
@@ -221,6 +225,7 @@ func confirm(ctx context.Context, e *env, f *flags, a applyFlags, w *wired) (boo
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return false, errDeclined
 	}
+	w.agreed = true
 	return true, nil
 }
 

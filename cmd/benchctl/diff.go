@@ -20,6 +20,10 @@ func newDiff(e *env, f *flags) *cobra.Command {
 		Short: "Show what differs between this host and the spec",
 		Long: `Show what differs between this host and the spec, field by field. Nothing at all
 is changed, so it may run at any time, during a job too. Seeing all of it takes root.`,
+		Example: `  benchctl diff
+  benchctl diff --only cpufreq,sysctl -v
+  benchctl diff -f github.com/octo/bench-hosts/base.yaml@main -f this-host.yaml
+  benchctl diff -o json | jq -r '.results[] | select(.status == "pending").id'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return diff(cmd.Context(), e, f) },
 	}
@@ -104,5 +108,16 @@ func show(e *env, f *flags, r *reconcile.Report) error {
 		return printJSON(e, r)
 	}
 	newPrinter(e, f).report(r)
+	return nil
+}
+
+// show prints the report of an apply, which its reader may have agreed to.
+func (w *wired) show(e *env, f *flags, r *reconcile.Report) error {
+	if f.output == "json" || !w.agreed {
+		return show(e, f, r)
+	}
+	p := newPrinter(e, f)
+	p.agreed = !f.quiet // or nothing told of a change as it was made
+	p.report(r)
 	return nil
 }

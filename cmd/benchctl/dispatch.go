@@ -29,6 +29,8 @@ type dispatchFlags struct {
 func newDispatch(e *env, f *flags) *cobra.Command {
 	var a dispatchFlags
 	cmd := &cobra.Command{
+		Annotations: takes("file", "output", "quiet", "no-color").
+			but("offline", "cannot dispatch a workflow: --offline forbids talking to GitHub; run again without it"),
 		Use:   "dispatch WORKFLOW",
 		Short: "Start a workflow, and see whether it ran well on this host",
 		Long: `Start a workflow that has the trigger workflow_dispatch, follow its run until it
@@ -135,9 +137,6 @@ func inputsOf(typed []string) (map[string]string, error) {
 
 // dispatchOptions finds out whom to ask, and about which runner.
 func dispatchOptions(ctx context.Context, e *env, f *flags, s *spec.Spec, a dispatchFlags) (dispatch.Options, error) {
-	if f.offline {
-		return dispatch.Options{}, errors.New("cannot dispatch a workflow: --offline forbids talking to GitHub; run again without it")
-	}
 	at, err := repositoryOf(s.Runner.URL, a.repo)
 	if err != nil {
 		return dispatch.Options{}, err

@@ -19,8 +19,9 @@ import (
 func newDoctor(e *env, f *flags) *cobra.Command {
 	var repo string
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Look for what would keep this host from measuring well",
+		Annotations: takes("file", "output", "offline", "quiet", "no-color"),
+		Use:         "doctor",
+		Short:       "Look for what would keep this host from measuring well",
 		Long: `Look for what would keep this host from being a good benchmark host, before
 anything is touched: the machine and its release, disk, clock, frequency driver
 and rival daemons, power, the JDK and PTS as the service sees them, how long
@@ -31,6 +32,9 @@ One line each, and the next step where one is due. Nothing is changed. The exit
 code is 2 when something is not as wanted; what cannot be seen is unknown, and
 does not count. The runner of an organization or an enterprise serves many
 repositories: --repo says whose workflows to look through.`,
+		Example: `  benchctl doctor -f runner.yaml
+  benchctl doctor --offline
+  benchctl doctor --repo octo/engine -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return examine(cmd.Context(), e, f, repo) },
 	}

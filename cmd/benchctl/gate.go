@@ -13,8 +13,9 @@ import (
 func newGate(e *env, _ *flags) *cobra.Command {
 	var job, policy string
 	cmd := &cobra.Command{
-		Use:   "gate",
-		Short: "Check, around a job, that the host is as the last pass left it",
+		Annotations: takes(),
+		Use:         "gate",
+		Short:       "Check, around a job, that the host is as the last pass left it",
 		Long: `Check that the host is what the last apply compiled into
 ` + expect.Current + `. The runner's hooks call this around each job, as the
 runner's user and inside its sandbox; what is found goes to the job's log and to

@@ -30,6 +30,8 @@ type importFlags struct {
 func newImport(e *env, f *flags) *cobra.Command {
 	var a importFlags
 	cmd := &cobra.Command{
+		Annotations: takes("output", "offline", "quiet").
+			but("file", "cannot import into what -f names: it is for specs that are read; name the file to write with --write"),
 		Use:   "import",
 		Short: "Write the runner.yaml of a runner that somebody else set up",
 		Long: `Write the runner.yaml of a runner that was set up by hand or by GitHub's own
@@ -56,9 +58,6 @@ overwritten only with --force.`,
   benchctl import -o json | jq .found`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("file") {
-				return errors.New("cannot import into what -f names: it is for specs that are read; name the file to write with --write")
-			}
 			return importRunner(cmd.Context(), e, f, a)
 		},
 	}

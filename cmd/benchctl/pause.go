@@ -18,8 +18,9 @@ import (
 func newPause(e *env, f *flags) *cobra.Command {
 	var length string
 	cmd := &cobra.Command{
-		Use:   "pause REASON",
-		Short: "Keep benchctl from changing this host for a while",
+		Annotations: takes("output", "quiet"),
+		Use:         "pause REASON",
+		Short:       "Keep benchctl from changing this host for a while",
 		Long: `Refuse every pass and every apply, rotate and remove (exit code 3) until the pause
 ends: after --for, else with "benchctl resume". It survives reboots. The runner
 goes on taking jobs, an ephemeral one only the one that it is registered for; diff,

@@ -9,8 +9,9 @@ import (
 
 func newReady(e *env, _ *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "ready",
-		Short: "Set and verify the knobs before the runner's service starts",
+		Annotations: takes(),
+		Use:         "ready",
+		Short:       "Set and verify the knobs before the runner's service starts",
 		Long: `Set every knob that the last apply compiled into ` + expect.Kept + `,
 wait a bounded time for drivers that are still loading, and verify. The runner's
 unit runs this before each start, and does not start when it fails. It waits

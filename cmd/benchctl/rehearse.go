@@ -18,14 +18,17 @@ import (
 func newRehearse(e *env, f *flags) *cobra.Command {
 	var o rehearse.Options
 	cmd := &cobra.Command{
-		Use:   "rehearse",
-		Short: "Try a spec on a throwaway copy of this machine",
+		Annotations: takes("file", "offline", "quiet"),
+		Use:         "rehearse",
+		Short:       "Try a spec on a throwaway copy of this machine",
 		Long: `Boot a throwaway copy of this machine and run the real apply in it, against a
 stand-in for GitHub: the diff, the apply, the empty second diff, a pretend job,
 and three ways of drift corrected. Then everything is thrown away.
 
 Nothing on this machine is changed. Secrets are not in the copy, and it reaches
 nothing but the stand-in and, through it, apt's mirrors. No credentials needed.`,
+		Example: `  benchctl rehearse -f runner.yaml
+  benchctl rehearse -f runner.yaml --shell`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearsal(cmd.Context(), e, f, o) },
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +24,8 @@ type removeFlags struct{ purge, wait, yes bool }
 func newRemove(e *env, f *flags) *cobra.Command {
 	var a removeFlags
 	cmd := &cobra.Command{
+		Annotations: takes("file", "offline", "output", "quiet", "verbose", "no-color").
+			but("only", "cannot remove some kinds alone: a host half removed is no benchmark host; leave --only out, or take the key out of the spec and apply"),
 		Use:   "remove",
 		Short: "Take this host out of service and take apart what benchctl set up",
 		Long: `Take the runner out of service for good and undo what benchctl did to this host:
@@ -58,9 +59,6 @@ host itself: a spec that is lost or broken is no hindrance.`,
 }
 
 func remove(ctx context.Context, e *env, f *flags, a removeFlags) error {
-	if len(f.only) > 0 {
-		return errors.New("cannot remove some kinds alone: a host half removed is no benchmark host; leave --only out, or take the key out of the spec and apply")
-	}
 	if err := needRoot("remove the runner"); err != nil {
 		return err
 	}
@@ -109,6 +107,7 @@ type removal struct {
 	ref       reconcile.SpecRef
 	host      string
 	secrets   []string // files of the operator's that the spec names
+	agreed    bool     // somebody was shown what goes, and said yes
 }
 
 func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal, error) {
@@ -193,6 +192,7 @@ func (r *removal) confirm(e *env, f *flags, a removeFlags, plan *reconcile.Repor
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return errDeclined
 	}
+	r.agreed = true
 	return nil
 }
 
@@ -278,6 +278,7 @@ func (r *removal) show(e *env, f *flags, report *reconcile.Report) error {
 		}{report, left})
 	}
 	p := newPrinter(e, f)
+	p.agreed = r.agreed && !f.quiet
 	p.report(report)
 	if report.ExitCode() == reconcile.ExitOK {
 		p.left(left)

@@ -30,6 +30,7 @@ type printer struct {
 	verbose bool
 	now     time.Time // of the report, where its reader is
 	removes bool      // the verb is remove: what is in step is gone
+	agreed  bool      // its reader saw the changes and said yes: those made are not listed again
 }
 
 func newPrinter(e *env, f *flags) *printer {
@@ -59,7 +60,7 @@ func (p *printer) report(r *reconcile.Report) {
 
 // outcome prints one resource's paragraph, if there is anything to say.
 func (p *printer) outcome(o reconcile.Outcome) {
-	if o.Status == reconcile.Unchanged && !p.verbose {
+	if o.Status == reconcile.Unchanged && !p.verbose || o.Status == reconcile.Changed && p.agreed {
 		return
 	}
 	head := p.paint(bold, o.ID.String())

@@ -12,8 +12,9 @@ import (
 
 func newResume(e *env, f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "resume",
-		Short: "End a pause",
+		Annotations: takes("output"),
+		Use:         "resume",
+		Short:       "End a pause",
 		Long: `End a pause, whoever asked for it. Passes and applies go on as before; the next
 one comes by the schedule. A host that is not paused stays as it is.`,
 		Args: noArgs,

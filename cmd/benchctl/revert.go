@@ -19,6 +19,8 @@ import (
 
 func newRevert(e *env, f *flags) *cobra.Command {
 	return &cobra.Command{
+		Annotations: takes("file", "offline", "output", "quiet", "verbose", "no-color").
+			but("only", "cannot revert some kinds alone: every knob is given back; leave --only out, or take a key such as governor out of the spec and apply"),
 		Use:   "revert",
 		Short: "Give every kernel knob back its original value",
 		Long: `Give every kernel knob that benchctl ever changed back the value that it had
@@ -33,9 +35,6 @@ itself: a spec that is lost or broken is no hindrance.`,
 func revert(ctx context.Context, e *env, f *flags) error {
 	if err := needRoot("revert"); err != nil {
 		return err
-	}
-	if len(f.only) > 0 {
-		return errors.New("cannot revert some kinds alone: every knob is given back; leave --only out, or take a key such as governor out of the spec and apply")
 	}
 	defer e.machine.Close()
 	ref, runners := toHold(ctx, e, f)

@@ -40,6 +40,7 @@ func run(ctx context.Context, e *env, args []string) int {
 		// the runner's own programs.
 		return runner.Main(name, args[1:])
 	}
+	cobra.EnableCommandSorting = false // the order of verbs is meant
 	root := newRoot(e)
 	root.SetArgs(args[1:])
 	root.SetIn(e.stdin)
@@ -122,7 +123,10 @@ merge, anything else is replaced by the later one.`,
 	p.BoolVarP(&f.verbose, "verbose", "v", false, "show what is in step, too")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
 	p.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR)")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := refuse(cmd); err != nil {
+			return err
+		}
 		f.files = filesOr(e, f.files)
 		if f.output != "text" && f.output != "json" {
 			return fmt.Errorf("cannot print %q: --output is text or json", f.output)
@@ -133,9 +137,18 @@ merge, anything else is replaced by the later one.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) { onlyHeeded(cmd, func() { help(cmd, args) }) })
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes)
-	for _, verb := range verbs {
-		root.AddCommand(verb(e, f))
+	for _, g := range verbs {
+		if g.title != "" {
+			root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		}
+		for _, verb := range g.verbs {
+			cmd := verb(e, f)
+			cmd.GroupID = g.title
+			root.AddCommand(cmd)
+		}
 	}
 	return root
 }
@@ -148,24 +161,17 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("cannot take the argument %q: a spec is named with -f, as in %s -f %s", args[0], cmd.CommandPath(), args[0])
 }
 
+// A group is verbs that belong together in the list of --help.
+type group struct {
+	title string
+	verbs []func(*env, *flags) *cobra.Command
+}
+
 // verbs is every verb there is, in the order of a host's life.
-var verbs = []func(*env, *flags) *cobra.Command{
-	newValidate,
-	newSchema,
-	newDoctor,
-	newImport,
-	newDiff,
-	newApply,
-	newStatus,
-	newDispatch,
-	newRotate,
-	newAgent,
-	newPause,
-	newResume,
-	newRevert,
-	newRemove,
-	newRehearse,
-	// what only units, hooks and whoever makes a package calls
-	newReady, newGate, newPass, newFetch, newGuard, newRelay, newMan, newUnits,
-	newVersion,
+var verbs = []group{
+	{"Before anything is touched:", []func(*env, *flags) *cobra.Command{newSchema, newImport, newValidate, newDoctor, newRehearse}},
+	{"Bring a host into step:", []func(*env, *flags) *cobra.Command{newDiff, newApply, newRotate, newRevert, newRemove}},
+	{"Live with it:", []func(*env, *flags) *cobra.Command{newStatus, newDispatch, newPause, newResume}},
+	{"What units and hooks call:", []func(*env, *flags) *cobra.Command{newAgent, newReady, newGate}},
+	{"", []func(*env, *flags) *cobra.Command{newPass, newFetch, newGuard, newRelay, newMan, newUnits, newVersion}},
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +14,8 @@ import (
 func newRotate(e *env, f *flags) *cobra.Command {
 	a := applyFlags{attended: true}
 	cmd := &cobra.Command{
+		Annotations: takes("file", "offline", "output", "quiet", "verbose", "no-color").
+			but("only", "cannot rotate some kinds alone: there is one registration; leave --only out"),
 		Use:   "rotate",
 		Short: "Give the runner new credentials at GitHub",
 		Long: `Give the runner a new registration at GitHub, with a new key, and everything else
@@ -42,9 +43,6 @@ that was cut off is ended by benchctl apply.`,
 }
 
 func rotate(ctx context.Context, e *env, f *flags, a applyFlags) error {
-	if len(f.only) > 0 {
-		return errors.New("cannot rotate some kinds alone: there is one registration; leave --only out")
-	}
 	s, err := load(ctx, e, f)
 	if err != nil {
 		return err

@@ -18,8 +18,9 @@ import (
 func newValidate(e *env, f *flags) *cobra.Command {
 	var print bool
 	cmd := &cobra.Command{
-		Use:   "validate",
-		Short: "Check a spec and show every problem in it",
+		Annotations: takes("file", "output", "offline", "quiet"),
+		Use:         "validate",
+		Short:       "Check a spec and show every problem in it",
 		Long: `Check a spec without looking at the host: every problem at once, each with its
 file, its line, its column and a next step. Warnings do not change the exit code.
 --print shows what several files are together.`,
@@ -96,8 +97,9 @@ func tellVerdict(e *env, f *flags, s *spec.Spec, problems spec.Problems, print b
 func newSchema(e *env, _ *flags) *cobra.Command {
 	var example bool
 	cmd := &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON schema of runner.yaml, or an example",
+		Annotations: takes(),
+		Use:         "schema",
+		Short:       "Print the JSON schema of runner.yaml, or an example",
 		Long: `Print the JSON schema of runner.yaml: every key with its description, for an
 editor's completion and for reading. With --example, print a runner.yaml to begin
 with.`,

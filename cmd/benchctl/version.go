@@ -13,9 +13,10 @@ var version = "development"
 
 func newVersion(e *env, f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, the commit and how it was built",
-		Args:  noArgs,
+		Annotations: takes("output"),
+		Use:         "version",
+		Short:       "Print the version, the commit and how it was built",
+		Args:        noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			commit, at := build()
 			if f.output == "json" {
