@@ -149,15 +149,18 @@ func (w *world) recordsWhatJSONSays() {
 	}
 }
 
+// clock is how a time is told: with its date when that was yesterday.
+const clock = `(\d{4}-\d\d-\d\d )?\d\d:\d\d`
+
 // aDaemonStarted: the governor changed, and what did it is running.
 func (w *world) aDaemonStarted() {
 	w.t.Helper()
 	w.put("/etc/systemd/system/power-profiles-daemon.service", rivalUnit, 0o644)
 	w.sh("systemctl daemon-reload; systemctl start power-profiles-daemon")
 	before := w.tree()
-	const cause = `power-profiles-daemon started \d\d:\d\d`
+	const cause = `power-profiles-daemon started ` + clock
 	said := w.benchctl(2, "diff", "--only", "cpufreq").Stdout
-	if !regexp.MustCompile(`(?m)^  policy1  powersave -> performance  drifted since \d\d:\d\d \(` + cause + `\)$`).MatchString(said) {
+	if !regexp.MustCompile(`(?m)^  policy1  powersave -> performance  drifted since ` + clock + ` \(` + cause + `\)$`).MatchString(said) {
 		w.t.Errorf("diff said\n%s", said)
 	}
 	r := w.diff(2, "cpufreq")
@@ -185,7 +188,7 @@ func (w *world) aPackageWentAway() {
 		if n := len(r.Results); n > 1 { // the service was stopped for apt, and is started again
 			service = make([]string, len(r.Results[n-1].Changes))
 		}
-		w.causes(r, append([]string{`dpkg purged git \d\d:\d\d, by apt-get`}, service...)...)
+		w.causes(r, append([]string{`dpkg purged git ` + clock + `, by apt-get`}, service...)...)
 	}
 	w.drifted(w.apply(0))
 }

@@ -172,6 +172,7 @@ func TestMachinesThatWillNotDo(t *testing.T) {
 type atGitHub struct {
 	private bool
 	files   []actions.File
+	unread  int
 	groups  []actions.Group
 	ends    time.Time
 	err     error
@@ -180,7 +181,9 @@ type atGitHub struct {
 func (g atGitHub) Repository(context.Context) (actions.Repository, error) {
 	return actions.Repository{Private: g.private}, g.err
 }
-func (g atGitHub) Workflows(context.Context) ([]actions.File, error) { return g.files, g.err }
+func (g atGitHub) Workflows(context.Context) ([]actions.File, int, error) {
+	return g.files, g.unread, g.err
+}
 func (g atGitHub) Groups(context.Context, time.Duration) ([]actions.Group, error) {
 	return g.groups, g.err
 }
@@ -272,6 +275,7 @@ func TestWhatGitHubSays(t *testing.T) {
 		says string
 	}{
 		"private, no workflow": {nil, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, linux, x86_64, bench-7]"},
+		"very many workflows":  {nil, atGitHub{private: true, unread: 7}, "workflows unknown: the repository has 7 workflows, of which the first 0 were read"},
 		"no labels":            {func(s *spec.Spec) { s.Runner.Labels = nil }, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, Linux, X64]"},
 		"ended":                {nil, atGitHub{ends: now.Add(-time.Hour)}, "runner version error: GitHub gives 2.336.0 no jobs since 2026-11-23"},
 		"too old":              {func(s *spec.Spec) { s.Runner.Version = "2.328.0" }, atGitHub{}, "runner version error: GitHub registers no runner older than 2.329.0, and this is 2.328.0"},

@@ -30,12 +30,15 @@ func (d *Doctor) jobs(ctx context.Context) []Check {
 		return g.checks
 	}
 	public := d.repository(ctx, g)
-	files, err := d.Repository.Workflows(ctx)
+	files, unread, err := d.Repository.Workflows(ctx)
 	if err != nil {
 		g.add(Unknown, "workflows", "", "%v", err)
 		return g.checks
 	}
 	d.workflows(g, files, public)
+	if unread > 0 {
+		g.add(Unknown, "workflows", "see in the others which of their jobs ask for this runner's labels", "the repository has %d workflows, of which the first %d were read", len(files)+unread, len(files))
+	}
 	return g.checks
 }
 

@@ -32,30 +32,33 @@ func (c *Client) Repository(ctx context.Context) (actions.Repository, error) {
 }
 
 // Workflows reads the workflows of the repository as its default branch has
-// them. None is no error.
-func (c *Client) Workflows(ctx context.Context) ([]actions.File, error) {
+// them, and says how many more there are than it reads. None is no error.
+func (c *Client) Workflows(ctx context.Context) (files []actions.File, unread int, err error) {
 	var entries []struct{ Name, Path, Type string }
-	_, err := c.do(ctx, c.api, call{
+	_, err = c.do(ctx, c.api, call{
 		op: "list the workflows of " + c.where(), method: http.MethodGet, path: c.prefix + "/contents/" + workflowsDir, needs: forContents,
 	}, &entries)
 	if errors.Is(err, actions.ErrNotFound) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var files []actions.File
 	for _, e := range entries {
-		if ext := path.Ext(e.Name); e.Type != "file" || ext != ".yml" && ext != ".yaml" || len(files) == mostWorkflows {
+		if ext := path.Ext(e.Name); e.Type != "file" || ext != ".yml" && ext != ".yaml" {
+			continue
+		}
+		if len(files) == mostWorkflows {
+			unread++
 			continue
 		}
 		text, err := c.File(ctx, e.Path, "")
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		files = append(files, actions.File{Path: e.Path, Text: text})
 	}
-	return files, nil
+	return files, unread, nil
 }
 
 // File reads a file of the repository as it is at a branch or tag, "" being the
