@@ -119,15 +119,23 @@ func TestKilledWhileTheListenerIsHeld(t *testing.T) {
 	if poke < 0 {
 		t.Fatalf("nothing set the governor: %v", all)
 	}
+	const told = "/run/told"
 	for range 3 {
 		w.flip()
-		var came []step
 		var killed sync.WaitGroup
-		killed.Go(func() { _, came = w.try(all[poke].n, applyYes, "BENCHCTL_KILL_AFTER=2s") })
+		w.look(": >" + told)
+		killed.Go(func() {
+			w.host.Do(t.Context(), lab.Command{
+				Argv: []string{"sh", "-c", "exec /usr/local/bin/benchctl apply --yes 2>" + told},
+				Env:  []string{"GITHUB_TOKEN=" + apiToken, fmt.Sprint("BENCHCTL_KILL_AT=", all[poke].n), "BENCHCTL_KILL_AFTER=2s"},
+			})
+		})
+		// A job that came while it still looks would rightly put it off.
+		w.reaches("cat "+told, fmt.Sprintf("change %d at ", all[poke].n))
 		w.until("T")
 		id := w.hub.Enqueue(standin.Job{})
 		killed.Wait()
-		died := time.Now()
+		died, came := time.Now(), steps(t, w.look("cat "+told))
 		if len(came) != all[poke].n {
 			t.Fatalf("benchctl was not killed at %v but went on to %v", all[poke], came)
 		}
