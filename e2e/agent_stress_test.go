@@ -146,18 +146,18 @@ func (w *world) killedInTheCorrection() {
 // killedBeforeItsTurn: the job that it waits for goes on, and after its end the
 // agent sees to it.
 func (w *world) killedBeforeItsTurn() {
-	id := w.correctionInWaiting()
+	job := w.correctionInWaiting()
 	w.look("systemctl kill -s KILL benchctl-apply")
 	w.reaches(agentStatus, "correcting failed")
-	w.waitJob(id, over)
+	job.ends()
 	w.reaches(governor1, "performance")
 }
 
 // pausedBeforeItsTurn, and so nothing is touched when the job has ended.
 func (w *world) pausedBeforeItsTurn() {
-	id := w.correctionInWaiting()
+	job := w.correctionInWaiting()
 	w.benchctl(0, "pause", "calibrating")
-	w.waitJob(id, over)
+	job.ends()
 	w.reaches(agentStatus, "paused")
 	if got := w.look(governor1); got != "powersave" {
 		w.t.Errorf("although the host is paused, the governor became %s", got)
@@ -169,9 +169,9 @@ func (w *world) pausedBeforeItsTurn() {
 
 // respecifiedBeforeItsTurn: the host never becomes what the earlier spec says.
 func (w *world) respecifiedBeforeItsTurn() {
-	id := w.correctionInWaiting()
+	job := w.correctionInWaiting()
 	w.spec(agentSpec("@every 25h"))
-	w.waitJob(id, over)
+	job.ends()
 	w.reaches("journalctl -o cat -u benchctl-apply", "deferred: the spec changed while a job was waited for; nothing was touched")
 	w.reaches(governor1, "performance")
 	w.reaches("grep ^Schedule= "+agentUnitFile, "@every 25h")
@@ -182,33 +182,31 @@ func (w *world) respecifiedBeforeItsTurn() {
 
 // correctionInWaiting is one of what drifted, for the end of the job that is
 // returned.
-func (w *world) correctionInWaiting() (job string) {
+func (w *world) correctionInWaiting() lasting {
 	w.reaches(agentStatus, "in step") // no pass is at work that would write the marks, too
-	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.flip()
 	w.asked()
 	w.look(`sed -i 's/"deferred_since": ".*"/"deferred_since": "2026-01-01T00:00:00Z"/' ` + history.Marks)
 	w.look("systemctl reload benchctl")
 	w.reaches("systemctl show -P ActiveState benchctl-apply", "activating")
 	w.reaches("journalctl -o cat -n 3 -u benchctl-apply", "a job is running")
-	return id
+	return job
 }
 
-// killedBesideAJob that outlasts the five seconds until systemd starts it again.
+// killedBesideAJob that goes on until systemd has started it again.
 func (w *world) killedBesideAJob() {
-	id := w.hub.Enqueue(standin.Job{Sleep: 8 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.flip()
 	w.asked()
 	pid := w.agentPID()
 	w.look("kill -9 " + pid)
 	w.another(pid)
 	w.reaches(agentStatus, "deferred")
-	if j, _ := w.hub.Job(id); j.Over() || w.look(governor1) != "powersave" {
+	if j, _ := w.hub.Job(job.id); j.Over() || w.look(governor1) != "powersave" {
 		w.t.Errorf("during the job the governor became %s; the job: %+v", w.look(governor1), j)
 	}
-	w.waitJob(id, over)
+	job.ends()
 	w.reaches(governor1, "performance")
 }
 

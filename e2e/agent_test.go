@@ -97,8 +97,7 @@ func (w *world) agentRereads() {
 
 // agentDefers a pass while a job runs, and is woken by its end.
 func (w *world) agentDefers() {
-	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.flip()
 	w.asked()
 	w.reaches(agentStatus, "deferred; next pass") // and what came before is over
@@ -109,10 +108,10 @@ func (w *world) agentDefers() {
 	}
 	w.reaches(agentStatus, "deferred; next pass")
 	w.t.Logf("a pass that finds a job costs %v of CPU", (w.cpu()-cpu)/passes)
-	if j, _ := w.hub.Job(id); j.Over() || w.look(governor1) != "powersave" {
+	if j, _ := w.hub.Job(job.id); j.Over() || w.look(governor1) != "powersave" {
 		w.t.Errorf("during the job the governor became %s; the job: %+v", w.look(governor1), j)
 	}
-	j := w.waitJob(id, over)
+	j := job.ends()
 	w.reaches(governor1, "performance")
 	w.t.Logf("corrected %v after the job, at the latest", time.Since(j.Ended).Round(time.Millisecond))
 	if j.Lost != "" || j.Result != "Succeeded" {

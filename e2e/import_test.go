@@ -45,13 +45,13 @@ func TestImport(t *testing.T) {
 	}
 
 	// During a job nothing is touched; afterwards the very same runner goes on.
-	id := w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	if r := w.apply(3); r.Results[0].Status != reconcile.Deferred {
 		t.Errorf("during a job: %+v", r.Results[0])
 	}
+	job.endsIn(2 * time.Second)
 	r := w.apply(0, "--wait")
-	if j, _ := w.hub.Job(id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
+	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)
 	}
 	t.Logf("adopted: changed %q", changed(r))
@@ -61,11 +61,11 @@ func TestImport(t *testing.T) {
 	text := strings.Replace(found, "user: {name: ana, existing: true, home: /home/ana}", "user: gha-runner", 1)
 	text = strings.Replace(text, "installDir: /var/lib/ana/actions-runner", "installDir: "+boxDir, 1)
 	w.spec(text)
-	id = w.hub.Enqueue(standin.Job{Sleep: 4 * time.Second})
-	w.waitJob(id, runs)
+	job = w.lasts(standin.Job{})
 	w.apply(3)
+	job.endsIn(2 * time.Second)
 	w.apply(0, "--wait")
-	if j, _ := w.hub.Job(id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
+	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)
 	}
 	w.adopted(first, key, boxDir, "/var/lib/ana/actions-runner", "gha-runner")
@@ -86,11 +86,11 @@ func TestImportWhereItLies(t *testing.T) {
 	if before := w.differs(t.Context()); !slices.Contains(before, "service other unit of this runner: bench.service -> none") {
 		t.Errorf("diff says %q", before)
 	}
-	id := w.hub.Enqueue(standin.Job{Sleep: 3 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.apply(3)
+	job.endsIn(2 * time.Second)
 	w.apply(0, "--wait")
-	if j, _ := w.hub.Job(id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
+	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)
 	}
 	w.inStep("adopting the runner where it lies")

@@ -59,8 +59,7 @@ func TestApplyDuringAJob(t *testing.T) {
 	w := newWorld(t, lab.Debian13, prepared(t))
 	w.spec(trialSpec(1))
 	w.benchctl(0, "apply")
-	id := w.hub.Enqueue(standin.Job{Sleep: 6 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.spec(trialSpec(2))
 	w.flip()
 
@@ -77,12 +76,10 @@ func TestApplyDuringAJob(t *testing.T) {
 	if got := w.look("cat " + governors + "policy1/scaling_governor"); got != "powersave" {
 		t.Errorf("the deferred apply set the governor to %s", got)
 	}
-	if j, _ := w.hub.Job(id); j.Over() {
-		t.Fatalf("the job ended before the test had looked: %+v", j)
-	}
 
+	job.endsIn(4 * time.Second)
 	r, came := w.try(0, []string{"apply", "--yes", "--wait"})
-	j, _ := w.hub.Job(id)
+	j, _ := w.hub.Job(job.id)
 	if r.Status != 0 || !strings.Contains(r.Stderr, "a job is running") {
 		t.Errorf("apply --wait ended with %d and did not say why it waited\n%s%s", r.Status, r.Stdout, r.Stderr)
 	}
@@ -90,7 +87,7 @@ func TestApplyDuringAJob(t *testing.T) {
 		t.Errorf("apply --wait changed the host %v; the job: %+v", came, j)
 	}
 	w.inStep("apply --wait")
-	id = w.hub.Enqueue(standin.Job{Script: `echo "trial $TRIAL"`})
+	id := w.hub.Enqueue(standin.Job{Script: `echo "trial $TRIAL"`})
 	if j := w.waitJob(id, over); !strings.Contains(j.Log, "trial 2\n") {
 		t.Errorf("the next job does not see the new environment: %+v", j)
 	}

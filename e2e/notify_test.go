@@ -118,11 +118,10 @@ func TestSomebodyIsTold(t *testing.T) {
 
 	// While a job runs, a token that is about to end has to wait.
 	w.hub.EndToken(apiToken, time.Now().Add(72*time.Hour))
-	id := w.hub.Enqueue(standin.Job{Sleep: 8 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	w.benchctl(2, "pass")
 	w.told(room)
-	w.waitJob(id, over)
+	job.ends()
 	w.free()
 	w.benchctl(2, "pass")
 	w.told(room, "firing deadline/credential")

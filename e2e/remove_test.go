@@ -159,8 +159,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("the question, or the answer to a no, is missing:\n%s", no)
 	}
 	w.inStep("a no")
-	id := w.hub.Enqueue(standin.Job{Sleep: 3 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	untouched := w.still()
 	if r, came := w.try(0, []string{"remove", "--purge", "--yes"}); r.Status != reconcile.ExitDeferred || came != nil {
 		t.Errorf("during a job it ended with %d after %v\n%s%s", r.Status, came, r.Stdout, r.Stderr)
@@ -168,8 +167,9 @@ func TestRemove(t *testing.T) {
 	if touched := unnoted(untouched.Touched(w.still())); len(touched) > 0 {
 		t.Errorf("during a job it touched\n%s", strings.Join(touched, "\n"))
 	}
+	job.endsIn(2 * time.Second)
 	r := w.benchctl(0, "remove", "--wait", "--yes")
-	if j, _ := w.hub.Job(id); !j.Over() || j.Lost != "" {
+	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" {
 		t.Errorf("remove --wait did not wait: %+v", j)
 	}
 	t.Logf("remove\n%s%s", r.Stderr, r.Stdout)

@@ -65,14 +65,14 @@ func TestRotate(t *testing.T) {
 	pasted := []string{"GH_RUNNER_TOKEN=" + w.hub.RegistrationToken(standin.Repo(repository))}
 
 	// During a job nothing happens; --wait rotates when it is over.
-	id := w.hub.Enqueue(standin.Job{Sleep: 5 * time.Second})
-	w.waitJob(id, runs)
+	job := w.lasts(standin.Job{})
 	if r := w.rotated(3, withToken); r.Results[0].Status != reconcile.Deferred || w.key() != key || w.registered().ID != old.ID {
 		t.Errorf("during a job: %+v", r.Results)
 	}
 	next := w.hub.Enqueue(standin.Job{})
+	job.endsIn(2 * time.Second)
 	r := w.rotated(0, withToken, "--wait")
-	if j, _ := w.hub.Job(id); !j.Over() || j.Lost != "" {
+	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" {
 		t.Errorf("the job: %+v", j)
 	}
 	w.rotatedTo(r, old, key, false)

@@ -212,9 +212,9 @@ func (w *world) statusOfAJob() {
 	const rude = "build \x1b[2J\x1b[31m\r\u202e(evil)"
 	first := w.hub.Enqueue(standin.Job{Name: "warm-up"})
 	w.waitJob(first, over)
-	id := w.hub.Enqueue(standin.Job{Name: rude, Sleep: 6 * time.Second})
 	w.hub.Fail(standin.Fault{Path: "/_services/message", Mode: standin.Unavailable, Times: 1})
-	j := w.waitJob(id, runs)
+	job := w.lasts(standin.Job{Name: rude})
+	j, _ := w.hub.Job(job.id)
 	var s *status.Status
 	w.untouched(func() { s = w.status(0) })
 	const shown = `build \u001b[2J\u001b[31m \u202e(evil)`
@@ -225,7 +225,7 @@ func (w *world) statusOfAJob() {
 		w.t.Errorf("the job before: %+v", l)
 	}
 	w.screen(0, `job           "`+shown+`" since * ago), process *`, `before: "warm-up" Succeeded *`, "GitHub   "+runnerName+", id *, online, busy, *")
-	if j = w.waitJob(id, over); j.Lost != "" || j.Result != "Succeeded" {
+	if j = job.ends(); j.Lost != "" || j.Result != "Succeeded" {
 		w.t.Errorf("the job: %+v", j)
 	}
 	w.free()

@@ -132,7 +132,11 @@ func flock(path string, how int) (unlock func(), err error) {
 			return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 		}
 		if unix.Stat(path, &there) == nil && there.Ino == held.Ino {
-			return func() { f.Close() }, nil
+			return func() {
+				// Closing alone leaves it to a child that is between fork and exec.
+				_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+				f.Close()
+			}, nil
 		}
 		f.Close()
 	}

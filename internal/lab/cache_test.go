@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -88,4 +89,42 @@ func TestCacheKeepsNothingHalfMade(t *testing.T) {
 	if entries, _ := os.ReadDir(l.Cache); len(entries) != 1 { // its lock
 		t.Errorf("there is %v", entries)
 	}
+}
+
+// A child that is between fork and exec has the lock's file, too.
+func TestLockEndsWhereAChildHasItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.lock")
+	unlock, err := flock(path, unix.LOCK_EX|unix.LOCK_NB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := sameFile(t, path)
+	defer unix.Close(child)
+	unlock()
+	again, err := flock(path, unix.LOCK_EX|unix.LOCK_NB)
+	if err != nil {
+		t.Fatalf("the lock was let go, and yet: %v", err)
+	}
+	again()
+}
+
+// sameFile duplicates this process's open file of a path.
+func sameFile(t *testing.T, path string) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && to == path {
+			n, _ := strconv.Atoi(e.Name())
+			fd, err := unix.Dup(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fd
+		}
+	}
+	t.Fatalf("%s is not open", path)
+	return -1
 }

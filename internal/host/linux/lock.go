@@ -43,7 +43,7 @@ func (m *Machine) Lock(_ context.Context, verb string) (release func(), err erro
 		return nil, LockedError{holder(f)}
 	}
 	sign(f, "benchctl "+verb)
-	return func() { f.Close() }, nil
+	return func() { letGo(f) }, nil
 }
 
 // Bounds of waiting for what takes another process a moment.
@@ -62,13 +62,20 @@ func (m *Machine) Exclusive(name string) (release func(), err error) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			sign(f, filepath.Base(os.Args[0]))
-			return func() { f.Close() }, nil
+			return func() { letGo(f) }, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Since(begun) > maxExclusive {
 			defer f.Close()
 			return nil, fmt.Errorf("cannot lock the %s: %w; held by %s: wait for it to end, or end it", name, err, holder(f))
 		}
 	}
+}
+
+// letGo ends a lock at once. To close its file would leave it to a child that is
+// between fork and exec, for as long as that takes (flock(2)).
+func letGo(f *os.File) {
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	f.Close()
 }
 
 // openLock opens a lock's file. Whoever can open it can lock it, so it is
