@@ -76,6 +76,9 @@ func TestApplyDuringAJob(t *testing.T) {
 	if got := w.look("cat " + governors + "policy1/scaling_governor"); got != "powersave" {
 		t.Errorf("the deferred apply set the governor to %s", got)
 	}
+	if j, _ := w.hub.Job(job.id); j.Over() {
+		t.Fatalf("the job ended although nobody let it: %+v", j)
+	}
 
 	job.endsIn(4 * time.Second)
 	r, came := w.try(0, []string{"apply", "--yes", "--wait"})

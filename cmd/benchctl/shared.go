@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -31,7 +31,6 @@ func takes(names ...string) sharing {
 
 // but has a verb refuse a flag in its own words.
 func (s sharing) but(name, why string) sharing {
-	s = maps.Clone(s)
 	s["--"+name] = why
 	return s
 }
@@ -53,7 +52,7 @@ func refuse(cmd *cobra.Command) (err error) {
 			return
 		}
 		if why := cmd.Annotations["--"+flag.Name]; why != "" {
-			err = fmt.Errorf("%s", why)
+			err = errors.New(why)
 			return
 		}
 		err = fmt.Errorf("%s has no use for --%s; leave it out, or see %[1]s --help", cmd.CommandPath(), flag.Name)

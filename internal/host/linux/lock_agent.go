@@ -21,5 +21,5 @@ func (m *Machine) LockAgent() (release func(), err error) {
 		return nil, fmt.Errorf("cannot run the agent: %w: %s; end it with: systemctl stop benchctl", ErrAgentRuns, holder(f))
 	}
 	sign(f, "benchctl agent")
-	return func() { f.Close() }, nil
+	return func() { letGo(f) }, nil
 }
