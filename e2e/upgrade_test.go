@@ -80,6 +80,7 @@ func TestAVersionThatNeverListens(t *testing.T) {
 	w.spec(plainSpec)
 	w.benchctl(0, "apply")
 	w.waitJob(w.hub.Enqueue(standin.Job{}), over) // which makes its work directory
+	w.fallBehind("systemd-journal")               // and loses nobody's last words
 	before := w.kept()
 	for i, bad := range []struct {
 		defect runner.Defect
@@ -87,8 +88,8 @@ func TestAVersionThatNeverListens(t *testing.T) {
 	}{
 		{runner.Exits, `Unhandled exception. System.TypeInitializationException: \x1b[31mno such thing\x1b[0m`},
 		{runner.Quits, "is deprecated and cannot receive messages.; runner 2.336.0 is back and listens; set a newer runner.version in the spec"},
-		{runner.Hangs, "it does not listen after 4s"},
-		{runner.Mute, "it does not listen after 4s"},
+		{runner.Hangs, "it does not listen after 8s"},
+		{runner.Mute, "it does not listen after 8s"},
 		{"", "is deprecated and cannot receive messages."}, // GitHub refuses it
 	} {
 		version := fmt.Sprintf("2.337.%d", i)
@@ -127,12 +128,12 @@ func TestAVersionThatNeverListens(t *testing.T) {
 }
 
 // upgradeMeetsAJob applies a version with a defect, and queues a job when that
-// one is in place.
+// one takes its place.
 func (w *world) upgradeMeetsAJob(version string) (r lab.Result, job string) {
 	w.t.Helper()
 	var applied sync.WaitGroup
-	applied.Go(func() { r, _ = w.try(0, applyYes, "BENCHCTL_PATIENCE=4s") })
-	w.look("until [ \"$(readlink " + boxDir + "/bin)\" = bin." + version + " ]; do sleep 0.05; done")
+	applied.Go(func() { r, _ = w.try(0, applyYes, "BENCHCTL_PATIENCE=8s") })
+	w.look("until grep -qsF '" + version + "' /var/lib/benchctl/upgrade.json; do sleep 0.05; done")
 	job = w.hub.Enqueue(standin.Job{})
 	applied.Wait()
 	return r, job
@@ -146,7 +147,7 @@ func TestUpgradeKilledOnTheWay(t *testing.T) {
 	w := newWorld(t, lab.Debian13, prepared(t))
 	w.spec(plainSpec)
 	w.benchctl(0, "apply")
-	const version, patience = "2.338.0", "BENCHCTL_PATIENCE=3s"
+	const version, patience = "2.338.0", "BENCHCTL_PATIENCE=6s"
 	w.publish(version, runner.Hangs)
 	for i, kill := range []string{
 		"1 start " + runnerUnit,                    // the new version is in place, and the service down

@@ -115,6 +115,7 @@ func newWorld(t *testing.T, release lab.Release, change ...func(*lab.Options)) *
 		}
 	})
 	w.install(path)
+	w.slow()
 	return w
 }
 

@@ -175,7 +175,7 @@ func (a agent) late(ctx context.Context, left []reconcile.Change, err error) err
 func (a agent) failed(ctx context.Context, r host.Reader, cause error) error {
 	said := "it said nothing"
 	if u, err := r.Unit(ctx, agentUnit); err == nil {
-		if lines := spoke(ctx, r, u, 6); len(lines) > 0 {
+		if lines := lastWords(ctx, r, u, 6); len(lines) > 0 {
 			said = "it said: " + strings.Join(lines, " | ")
 		}
 	}

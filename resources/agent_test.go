@@ -333,7 +333,7 @@ func TestAgentThatDoesNotStart(t *testing.T) {
 	u := m.Units[agentUnit]
 	u.ActiveState = "inactive"
 	m.Units[agentUnit] = u
-	m.Journals[u.InvocationID] = []string{"runner.yaml:1:1: version: is missing"}
+	m.Unread = map[string][]string{u.InvocationID: {"runner.yaml:1:1: version: is missing"}}
 	m.OnStart = func(unit string) error {
 		if unit == agentUnit {
 			return errors.New(`the job of systemd ended as "failed"`)

@@ -52,7 +52,16 @@ func spoke(ctx context.Context, r host.Reader, u host.Unit, max int) []string {
 	if u.InvocationID == "" {
 		return nil
 	}
-	lines, err := r.Journal(ctx, u.Name, u.InvocationID, max)
+	return words(r.Journal(ctx, u.Name, u.InvocationID, max))
+}
+
+// lastWords is spoke for one that has just ended, and may not be heard yet.
+func lastWords(ctx context.Context, r host.Reader, u host.Unit, max int) []string {
+	return words(r.LastWords(ctx, u.Name, u.InvocationID, max))
+}
+
+// words are lines of a journal, fit for a report; none if it cannot be read.
+func words(lines []string, err error) []string {
 	if err != nil {
 		return nil
 	}

@@ -147,7 +147,7 @@ func (e *startError) story() string { return fmt.Sprintf("%v; %s", e.cause, e.sa
 func failedStart(ctx context.Context, r host.Reader, name string, cause error) error {
 	said := "it said nothing"
 	if u, err := r.Unit(ctx, name); err == nil {
-		lines := slices.DeleteFunc(spoke(ctx, r, u, 2*fewWords), func(line string) bool { return aboutStarts.MatchString(line) })
+		lines := slices.DeleteFunc(lastWords(ctx, r, u, 2*fewWords), func(line string) bool { return aboutStarts.MatchString(line) })
 		if n := len(lines); n > 0 {
 			said = "it said: " + strings.Join(lines[max(0, n-fewWords):], " | ")
 		}

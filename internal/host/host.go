@@ -47,6 +47,10 @@ type Reader interface {
 	// Journal returns the messages of one invocation of a unit, oldest
 	// first, at most the last max of them.
 	Journal(ctx context.Context, unit, invocation string, max int) ([]string, error)
+	// LastWords returns what an invocation that has just ended said, all of
+	// it, oldest first, at most the last max lines. systemd may tell of an end
+	// before journald has read what came before it.
+	LastWords(ctx context.Context, unit, invocation string, max int) ([]string, error)
 	// Messages returns what a unit said between two times, in whichever
 	// invocation, oldest first, at most the last max messages.
 	Messages(ctx context.Context, unit string, from, to time.Time, max int) ([]Message, error)

@@ -30,7 +30,9 @@ type Machine struct {
 	Units map[string]host.Unit
 	// Journals by invocation, for Journal, and by unit, for Messages.
 	Journals map[string][]string
-	Said     map[string][]host.Message
+	// Unread is what journald has still to read, by invocation.
+	Unread map[string][]string
+	Said   map[string][]host.Message
 	// OnRun answers commands. Without it, every command fails the test.
 	OnRun func(cmd host.Command) (host.Output, error)
 	// OnStart and OnStop, if set, act when a unit is started or stopped;
@@ -114,6 +116,15 @@ func (m *Machine) Journal(_ context.Context, _, invocation string, max int) ([]s
 	defer m.mu.Unlock()
 	all := m.Journals[invocation]
 	return all[len(all)-min(max, len(all)):], nil
+}
+
+// LastWords is Journal, with what journald has not read before.
+func (m *Machine) LastWords(ctx context.Context, unit, invocation string, max int) ([]string, error) {
+	m.mu.Lock()
+	m.Journals[invocation] = append(m.Journals[invocation], m.Unread[invocation]...)
+	delete(m.Unread, invocation)
+	m.mu.Unlock()
+	return m.Journal(ctx, unit, invocation, max)
 }
 
 // Messages returns the last max messages of a unit between two times.

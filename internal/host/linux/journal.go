@@ -15,13 +15,40 @@ import (
 
 // Journal returns the last messages of one invocation of a unit.
 func (m *Machine) Journal(ctx context.Context, unit, invocation string, max int) ([]string, error) {
-	out, err := journalctl(ctx, unit, "--output=cat", "--lines="+strconv.Itoa(max), "_SYSTEMD_INVOCATION_ID="+invocation)
+	out, err := journalctl(ctx, "_SYSTEMD_UNIT="+unit, "--output=cat", "--lines="+strconv.Itoa(max), "_SYSTEMD_INVOCATION_ID="+invocation)
 	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' }), err
+}
+
+// readTime bounds the wait for a journald that is behind.
+const readTime = 10 * time.Second
+
+// LastWords has journald read all that was written to it (journalctl(1),
+// --sync), and takes what the unit said last. Lines that journald reads after a
+// unit's end carry the unit, but no invocation (systemd, src/journal/
+// journald-context.c reads that from /run/systemd/units, where it is gone).
+func (m *Machine) LastWords(ctx context.Context, unit, invocation string, max int) ([]string, error) {
+	reading, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	_, _ = journalctl(reading, "--sync") // without it, what has been read so far has to do
+	said, err := m.Messages(ctx, unit, time.Unix(0, 0), time.Now(), max)
+	return ofInvocation(said, invocation), err
+}
+
+// ofInvocation is what was said last, by nobody else than one invocation.
+func ofInvocation(said []host.Message, invocation string) (lines []string) {
+	for _, word := range said {
+		if word.Invocation != "" && word.Invocation != invocation {
+			lines = nil
+			continue
+		}
+		lines = append(lines, word.Text)
+	}
+	return lines
 }
 
 // Messages returns the last messages of a unit between two times.
 func (m *Machine) Messages(ctx context.Context, unit string, from, to time.Time, max int) ([]host.Message, error) {
-	out, err := journalctl(ctx, unit, "--output=json", "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
+	out, err := journalctl(ctx, "_SYSTEMD_UNIT="+unit, "--output=json", "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
 		fmt.Sprintf("--since=@%d", from.Unix()), fmt.Sprintf("--until=@%d", to.Unix()+1), "--lines="+strconv.Itoa(max))
 	return messages(out), err
 }
@@ -57,21 +84,21 @@ func text(field json.RawMessage) string {
 	return string(raw)
 }
 
-// journalctl looks for what a unit said. It is asked because the journal's own
-// library needs cgo; it only reads.
-func journalctl(ctx context.Context, unit string, args ...string) ([]byte, error) {
+// journalctl is asked because the journal's own library needs cgo; it only
+// reads. What it is asked is one argument at least.
+func journalctl(ctx context.Context, args ...string) ([]byte, error) {
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 	program, err := find("journalctl", env)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal of %s: %w", unit, err)
+		return nil, fmt.Errorf("cannot read the journal: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, program, append([]string{"--no-pager", "--quiet", "_SYSTEMD_UNIT=" + unit}, args...)...)
+	cmd := exec.CommandContext(ctx, program, append([]string{"--no-pager", "--quiet"}, args...)...)
 	cmd.Env = env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal of %s: %w: %s", unit, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("cannot read the journal (%s): %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
 	return out, nil
 }

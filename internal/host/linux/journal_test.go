@@ -27,3 +27,18 @@ func TestMessagesOfTheJournal(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// An invocation's last words are those after every other's, also where journald
+// came too late to know whose they are.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	said := []host.Message{
+		{Invocation: "1", Text: "one"}, {Text: "one late"}, {Invocation: "2", Text: "two"},
+		{Invocation: "3", Text: "begins"}, {Text: "and ends"},
+	}
+	for invocation, want := range map[string][]string{"3": {"begins", "and ends"}, "4": {"and ends"}} {
+		if got := ofInvocation(said, invocation); !slices.Equal(got, want) {
+			t.Errorf("%s said %q, want %q", invocation, got, want)
+		}
+	}
+}
