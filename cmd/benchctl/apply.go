@@ -225,7 +225,7 @@ func confirm(ctx context.Context, e *env, f *flags, a applyFlags, w *wired) (boo
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return false, errDeclined
 	}
-	w.agreed = true
+	w.agreed = report
 	return true, nil
 }
 

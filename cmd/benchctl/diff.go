@@ -113,11 +113,11 @@ func show(e *env, f *flags, r *reconcile.Report) error {
 
 // show prints the report of an apply, which its reader may have agreed to.
 func (w *wired) show(e *env, f *flags, r *reconcile.Report) error {
-	if f.output == "json" || !w.agreed {
+	if f.output == "json" || f.quiet { // so that nothing told of a change as it was made
 		return show(e, f, r)
 	}
 	p := newPrinter(e, f)
-	p.agreed = !f.quiet // or nothing told of a change as it was made
+	p.agreed = w.agreed
 	p.report(r)
 	return nil
 }

@@ -106,8 +106,8 @@ type removal struct {
 	resources []reconcile.Resource
 	ref       reconcile.SpecRef
 	host      string
-	secrets   []string // files of the operator's that the spec names
-	agreed    bool     // somebody was shown what goes, and said yes
+	secrets   []string          // files of the operator's that the spec names
+	agreed    *reconcile.Report // what somebody was shown and said yes to
 }
 
 func wireRemoval(ctx context.Context, e *env, f *flags, a removeFlags) (*removal, error) {
@@ -192,7 +192,7 @@ func (r *removal) confirm(e *env, f *flags, a removeFlags, plan *reconcile.Repor
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return errDeclined
 	}
-	r.agreed = true
+	r.agreed = plan
 	return nil
 }
 
@@ -278,7 +278,9 @@ func (r *removal) show(e *env, f *flags, report *reconcile.Report) error {
 		}{report, left})
 	}
 	p := newPrinter(e, f)
-	p.agreed = r.agreed && !f.quiet
+	if p.agreed = r.agreed; f.quiet { // nothing told of a change as it was made
+		p.agreed = nil
+	}
 	p.report(report)
 	if report.ExitCode() == reconcile.ExitOK {
 		p.left(left)

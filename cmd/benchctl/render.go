@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -28,9 +29,9 @@ type printer struct {
 	w       io.Writer
 	colour  bool
 	verbose bool
-	now     time.Time // of the report, where its reader is
-	removes bool      // the verb is remove: what is in step is gone
-	agreed  bool      // its reader saw the changes and said yes: those made are not listed again
+	now     time.Time         // of the report, where its reader is
+	removes bool              // the verb is remove: what is in step is gone
+	agreed  *reconcile.Report // what its reader was shown and said yes to, if anything
 }
 
 func newPrinter(e *env, f *flags) *printer {
@@ -60,7 +61,7 @@ func (p *printer) report(r *reconcile.Report) {
 
 // outcome prints one resource's paragraph, if there is anything to say.
 func (p *printer) outcome(o reconcile.Outcome) {
-	if o.Status == reconcile.Unchanged && !p.verbose || o.Status == reconcile.Changed && p.agreed {
+	if !p.verbose && (o.Status == reconcile.Unchanged || p.known(o)) {
 		return
 	}
 	head := p.paint(bold, o.ID.String())
@@ -85,6 +86,18 @@ func (p *printer) outcome(o reconcile.Outcome) {
 	if o.Error != "" {
 		fmt.Fprintln(p.w, indent(o.Error))
 	}
+}
+
+// known reports whether the reader agreed to this very outcome, and nothing came
+// of it but that.
+func (p *printer) known(o reconcile.Outcome) bool {
+	if p.agreed == nil || o.Status != reconcile.Changed || o.Error != "" || o.Corrected >= tooOften {
+		return false
+	}
+	i := slices.IndexFunc(p.agreed.Results, func(shown reconcile.Outcome) bool { return shown.ID == o.ID })
+	return i >= 0 && slices.EqualFunc(p.agreed.Results[i].Changes, o.Changes, func(shown, made reconcile.Change) bool {
+		return shown.Field == made.Field && shown.Have == made.Have && shown.Want == made.Want
+	})
 }
 
 // effectWords say what a change brings about, without the risk that a restart of

@@ -49,6 +49,40 @@ env  failed
 	}
 }
 
+// What somebody agreed to is not listed again once it is done, and only that: not
+// what changed besides, what came of it, or where all is to be shown.
+func TestAgreedToIsNotListedAgain(t *testing.T) {
+	t.Parallel()
+	made := func(change func(*reconcile.Outcome)) *reconcile.Report {
+		o := reconcile.Outcome{
+			ID: reconcile.ID{Kind: "env"}, Kind: "env", Status: reconcile.Changed,
+			Changes: []reconcile.Change{{Field: ".path", Have: "/usr/bin", Want: "/opt/jdk/bin:/usr/bin"}},
+		}
+		change(&o)
+		return reconcile.NewReport("apply", "bench7", reconcile.SpecRef{}, time.Now(), time.Second, []reconcile.Outcome{o})
+	}
+	shown := made(func(o *reconcile.Outcome) { o.Status = reconcile.Pending })
+	for _, c := range []struct {
+		change  func(*reconcile.Outcome)
+		verbose bool
+		says    string
+	}{
+		{change: func(*reconcile.Outcome) {}},
+		{func(*reconcile.Outcome) {}, true, "  .path  /usr/bin -> "},
+		{func(o *reconcile.Outcome) { o.Corrected = tooOften }, false, "corrected 3 times in 24 h"},
+		{func(o *reconcile.Outcome) { o.Error = "cannot see what jobs will find" }, false, "cannot see what jobs will find"},
+		{func(o *reconcile.Outcome) { o.Changes[0].Have = "/home/eve/bin" }, false, "/home/eve/bin -> "},
+		{func(o *reconcile.Outcome) { o.Changes = append(o.Changes, reconcile.Change{Field: ".env A"}) }, false, "  .env A "},
+		{func(o *reconcile.Outcome) { o.ID.Kind = "hooks" }, false, "hooks\n"},
+	} {
+		var out strings.Builder
+		(&printer{w: &out, agreed: shown, verbose: c.verbose}).report(made(c.change))
+		if got := out.String(); !strings.Contains(got, c.says) || c.says == "" && got != "1 changed\n" {
+			t.Errorf("it does not say %q but\n%s", c.says, got)
+		}
+	}
+}
+
 // Twice in a day may be chance, and yesterday is not today.
 func TestDriftOfOtherDays(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ type wired struct {
 	partial   bool               // --only leaves some out
 	service   reconcile.Resource // the runner's, selected or not
 	starter   reconcile.Resource // the service, where --only leaves it out
-	agreed    bool               // somebody was shown what will change, and said yes
+	agreed    *reconcile.Report  // what somebody was shown and said yes to
 	mute      bool               // no credentials: nothing can be registered
 	client    *github.Client     // nil when nobody is to be asked
 	memory    *github.Memory     // of what GitHub said
