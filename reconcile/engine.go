@@ -140,7 +140,7 @@ func (p *pass) outcome(ctx context.Context, res Resource) Outcome {
 		return o
 	}
 	begun := time.Now()
-	o := look(ctx, p.host, res)
+	o := look(p.withProgress(ctx, id), p.host, res)
 	switch {
 	case ctx.Err() != nil && o.Status != Unchanged:
 		o.Status = Failed
@@ -178,7 +178,7 @@ func (p *pass) changed(ctx context.Context, res Resource, o Outcome, err error) 
 		o.note(err)
 		return o
 	}
-	again := look(ctx, p.host, res)
+	again := look(p.withProgress(ctx, o.ID), p.host, res)
 	o.Status, o.Err, o.Error = Changed, again.Err, again.Error
 	if again.Status == Pending || again.Status == Failed {
 		o.Status = Failed

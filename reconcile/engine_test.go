@@ -330,3 +330,22 @@ func TestApplyThatIsInterruptedChangesNothingMore(t *testing.T) {
 		t.Errorf("outcomes %+v", got)
 	}
 }
+
+// wordy is a fake whose looks take a while, and say so.
+type wordy struct{ *fake }
+
+func (w wordy) Diff(ctx context.Context, r host.Reader) ([]Change, error) {
+	Progress(ctx)("waiting")
+	return w.fake.Diff(ctx, r)
+}
+
+func TestALookSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	var log, said []string
+	Apply(t.Context(), hosttest.New(t, ""), []Resource{wordy{&fake{kind: "a", want: "1", log: &log}}}, Options{
+		Jobs: fakeJobs{&log, ""}, Said: func(id ID, line string) { said = append(said, id.Kind+" "+line) },
+	})
+	if want := []string{"a waiting", "a waiting"}; !slices.Equal(said, want) { // before the change and after it
+		t.Errorf("it said %q", said)
+	}
+}

@@ -13,7 +13,7 @@ type paceKey struct{}
 // enough to tell it from work that hangs, seldom enough for a log.
 const DefaultPace = 30 * time.Second
 
-// withProgress lets a resource's Apply say what it is at.
+// withProgress lets a resource's Diff and Apply say what they are at.
 func (p *pass) withProgress(ctx context.Context, id ID) context.Context {
 	if p.Said == nil {
 		return ctx

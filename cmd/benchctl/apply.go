@@ -214,7 +214,7 @@ func confirm(ctx context.Context, e *env, f *flags, a applyFlags, w *wired) (boo
 	if a.yes || !a.attended || !isTerminal(e.stdin) || !isTerminal(e.stdout) {
 		return true, nil
 	}
-	report := w.diff(ctx)
+	report := w.diff(aloud(ctx, e, f))
 	why := grave(report, w.serviceRuns(ctx))
 	if why == "" {
 		return true, nil

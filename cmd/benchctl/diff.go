@@ -42,7 +42,7 @@ func diff(ctx context.Context, e *env, f *flags) error {
 		return err
 	}
 	defer w.close()
-	report := w.diff(ctx)
+	report := w.diff(aloud(ctx, e, f))
 	w.notes(ctx, e, f)
 	paused := tellPause(e, f)
 	if w.client != nil && w.client.AppTokens() > 0 && !f.quiet {
@@ -71,6 +71,14 @@ func (w *wired) diff(ctx context.Context) *reconcile.Report {
 	outcomes := reconcile.Diff(ctx, w.machine, w.resources)
 	w.markDrift(ctx, began, outcomes)
 	return newReport("diff", w, began, outcomes)
+}
+
+// aloud lets a look tell stderr what it waits for, unless that is not wanted.
+func aloud(ctx context.Context, e *env, f *flags) context.Context {
+	if f.quiet {
+		return ctx
+	}
+	return reconcile.WithProgress(ctx, func(line string) { fmt.Fprintln(e.stderr, clean(line)) })
 }
 
 // notes tells what is worth knowing and no difference.

@@ -129,3 +129,14 @@ func TestJournal(t *testing.T) {
 		}
 	}
 }
+
+func TestALookIsNotSilent(t *testing.T) {
+	t.Parallel()
+	for quiet, want := range map[bool]string{false: "waiting for \\u001b[2J\n", true: ""} {
+		var out strings.Builder
+		ctx := aloud(t.Context(), &env{stderr: &out}, &flags{quiet: quiet})
+		if reconcile.Progress(ctx)("waiting for \x1b[2J"); out.String() != want {
+			t.Errorf("it said %q", out.String())
+		}
+	}
+}
