@@ -79,9 +79,12 @@ func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, re
 // are being set, or its Listener has still to reach GitHub.
 func young(u host.Unit) bool {
 	if u.ActiveState == "activating" {
-		return u.SubState != "auto-restart" // one that keeps ending is not on its way
+		// One that keeps ending is not on its way. Since systemd 254 there also is
+		// auto-restart-queued.
+		return !strings.HasPrefix(u.SubState, "auto-restart")
 	}
-	return u.ActiveState == "active" && time.Since(u.ActiveSince) < startPatience
+	// A start that lies ahead was before the clock was set.
+	return u.ActiveState == "active" && time.Since(u.ActiveSince).Abs() < startPatience
 }
 
 // startGrace is how long after its start a Listener is waited for: one that
@@ -92,12 +95,14 @@ const startGrace = 15 * time.Second
 // settled is the runner's unit, once a Listener that is on its way up listens,
 // has failed, or has had its grace.
 func (s service) settled(ctx context.Context, r host.Reader, name string) (host.Unit, error) {
-	for waits := time.Duration(0); ; waits += lookInterval {
+	begun, said := time.Now(), false
+	for {
 		u, err := r.Unit(ctx, name)
-		if err != nil || waits >= s.grace || !s.onItsWay(ctx, r, u) {
+		if err != nil || time.Since(begun) >= s.grace || !s.onItsWay(ctx, r, u) {
 			return u, err
 		}
-		if waits == 0 {
+		if !said {
+			said = true
 			reconcile.Progress(ctx)("waiting for " + name + ", which has just been started, to listen")
 		}
 		if err := wait(ctx, lookInterval); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/host"
@@ -223,6 +224,8 @@ func TestPassLeavesAStartingServiceItsTime(t *testing.T) {
 		"just started":         {"active", "running", time.Minute, true},
 		"started long ago":     {"active", "running", time.Hour, false},
 		"between two attempts": {"activating", "auto-restart", 0, false},
+		"about to try again":   {"activating", "auto-restart-queued", 0, false},
+		"the clock was set":    {"active", "running", -time.Hour, false},
 		"stopped":              {"inactive", "dead", time.Minute, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,6 +283,31 @@ func TestLookWaitsForAListenerOnItsWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A host that is slow to answer makes the grace no longer.
+func TestGraceEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, begun := hosttest.New(t, ""), time.Now()
+		m.Units[laneUnit] = host.Unit{Name: laneUnit, ActiveState: "activating", SubState: "start-pre"}
+		const answer = 5 * time.Second
+		_, err := service{grace: startGrace}.settled(t.Context(), tardy{m, answer}, laneUnit)
+		if took := time.Since(begun); err != nil || took < startGrace || took > startGrace+answer {
+			t.Errorf("it waited for %v: %v", took, err)
+		}
+	})
+}
+
+// tardy is a machine on which systemd takes its time.
+type tardy struct {
+	*hosttest.Machine
+	takes time.Duration
+}
+
+func (t tardy) Unit(ctx context.Context, name string) (host.Unit, error) {
+	time.Sleep(t.takes)
+	return t.Machine.Unit(ctx, name)
 }
 
 // starting is a machine whose runner listens from a moment on.
