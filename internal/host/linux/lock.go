@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,16 +35,11 @@ const LockFile = runDir + "/lock"
 // Lock makes this process the one writer of the host (flock(2)), or says who
 // is. The lock ends with the process, however that ends.
 func (m *Machine) Lock(_ context.Context, verb string) (release func(), err error) {
-	f, err := m.openLock("lock")
-	if err != nil {
+	release, err = m.tryLock("lock", "benchctl "+verb)
+	if err != nil && !errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("cannot lock the host: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
-		return nil, LockedError{holder(f)}
-	}
-	sign(f, "benchctl "+verb)
-	return func() { letGo(f) }, nil
+	return release, err
 }
 
 // Bounds of waiting for what takes another process a moment.
@@ -54,21 +50,51 @@ const (
 
 // Exclusive waits until no other process holds the same name.
 func (m *Machine) Exclusive(name string) (release func(), err error) {
-	f, err := m.openLock(name + ".lock")
-	if err != nil {
-		return nil, fmt.Errorf("cannot lock the %s: %w", name, err)
-	}
 	for begun := time.Now(); ; time.Sleep(exclusivePause) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			sign(f, filepath.Base(os.Args[0]))
+		release, err := m.tryLock(name+".lock", filepath.Base(os.Args[0]))
+		var locked LockedError
+		switch {
+		case err == nil:
+			return release, nil
+		case !errors.As(err, &locked):
+			return nil, fmt.Errorf("cannot lock the %s: %w", name, err)
+		case time.Since(begun) > maxExclusive:
+			return nil, fmt.Errorf("cannot lock the %s within %s; held by %s: wait for it to end, or end it", name, maxExclusive, locked.Holder)
+		}
+	}
+}
+
+// tryLock takes a lock and signs it, or returns a [LockedError]. A file that was
+// removed before it was locked, as by the end of a removal, keeps nobody out any
+// more: then the one in its place is taken.
+func (m *Machine) tryLock(name, who string) (release func(), err error) {
+	for {
+		f, err := m.openLock(name)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && inPlace(f) {
+			sign(f, who)
 			return func() { letGo(f) }, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Since(begun) > maxExclusive {
-			defer f.Close()
-			return nil, fmt.Errorf("cannot lock the %s: %w; held by %s: wait for it to end, or end it", name, err, holder(f))
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = LockedError{holder(f)}
+		}
+		if f.Close(); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// inPlace reports whether an open file is still the one of its name.
+func inPlace(f *os.File) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(f.Name())
+	return err == nil && os.SameFile(open, there)
 }
 
 // letGo ends a lock at once. To close its file would leave it to a child that is
@@ -102,7 +128,12 @@ func sign(f *os.File, who string) {
 	_, _ = fmt.Fprintf(f, "%s, process %d, since %s\n", who, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
 }
 
+// unsigned is whoever holds a lock and has not said so.
+const unsigned = "a process that has not said who it is"
+
+// holder is who signed a lock. In the moment before one has, and where there is no
+// room to, it is not known.
 func holder(f *os.File) string {
 	text, _ := io.ReadAll(io.LimitReader(f, 256))
-	return strings.TrimSpace(string(text))
+	return cmp.Or(strings.TrimSpace(string(text)), unsigned)
 }

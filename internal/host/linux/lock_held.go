@@ -24,8 +24,12 @@ func (m *Machine) Unlocked() error {
 	inode := fmt.Sprintf(" %02x:%02x:%d ", unix.Major(stat.Dev), unix.Minor(stat.Dev), stat.Ino)
 	for line := range strings.Lines(string(locks)) {
 		if strings.Contains(line, "FLOCK") && strings.Contains(line, inode) {
-			who, _ := os.ReadFile(path)
-			return fmt.Errorf("%w: %s", ErrLocked, strings.TrimSpace(string(who)))
+			who := unsigned
+			if f, err := os.Open(path); err == nil {
+				who = holder(f)
+				f.Close()
+			}
+			return fmt.Errorf("%w: %s", ErrLocked, who)
 		}
 	}
 	return nil
