@@ -41,15 +41,6 @@ func man(root *cobra.Command, dir string) error {
 	if err := doc.GenManTree(root, head, dir); err != nil {
 		return fmt.Errorf("cannot write the manual: %w", err)
 	}
-	for _, cmd := range root.Commands() { // again, without the flags that a verb does not take
-		if !cmd.IsAvailableCommand() {
-			continue
-		}
-		var err error
-		if onlyHeeded(cmd, func() { err = doc.GenManTree(cmd, head, dir) }); err != nil {
-			return fmt.Errorf("cannot write the manual: %w", err)
-		}
-	}
 	page, err := specPage(date)
 	if err != nil {
 		return err

@@ -137,8 +137,6 @@ merge, anything else is replaced by the later one.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) { onlyHeeded(cmd, func() { help(cmd, args) }) })
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes)
 	for _, g := range verbs {
 		if g.title != "" {
@@ -147,6 +145,7 @@ merge, anything else is replaced by the later one.`,
 		for _, verb := range g.verbs {
 			cmd := verb(e, f)
 			cmd.GroupID = g.title
+			hide(cmd, p)
 			root.AddCommand(cmd)
 		}
 	}

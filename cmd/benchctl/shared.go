@@ -46,10 +46,13 @@ func heeds(cmd *cobra.Command, name string) bool {
 
 // refuse is the error of a verb that was given a flag which it does not heed.
 func refuse(cmd *cobra.Command) (err error) {
-	shared := cmd.InheritedFlags()
+	shared := cmd.Root().PersistentFlags()
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if shared.Lookup(flag.Name) == nil || heeds(cmd, flag.Name) || slices.Contains(harmless, flag.Name) || err != nil {
 			return
+		}
+		if flag.Value.String() == flag.DefValue {
+			return // --offline=false is as good as nothing
 		}
 		if why := cmd.Annotations["--"+flag.Name]; why != "" {
 			err = errors.New(why)
@@ -60,9 +63,14 @@ func refuse(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// onlyHeeded calls f with the shared flags hidden that the verb does not take.
-func onlyHeeded(cmd *cobra.Command, f func()) {
-	cmd.InheritedFlags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = !heeds(cmd, flag.Name) })
-	f()
-	cmd.InheritedFlags().VisitAll(func(flag *pflag.Flag) { flag.Hidden = false })
+// hide gives a verb a copy of each shared flag that it does not take, for its help,
+// its completion and its manual to leave out. What is typed is parsed all the same.
+func hide(cmd *cobra.Command, shared *pflag.FlagSet) {
+	shared.VisitAll(func(flag *pflag.Flag) {
+		if !heeds(cmd, flag.Name) {
+			hidden := *flag
+			hidden.Hidden = true
+			cmd.Flags().AddFlag(&hidden)
+		}
+	})
 }
