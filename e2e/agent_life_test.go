@@ -128,7 +128,7 @@ func (w *world) agentRested() {
 // operator, put it for root alone.
 func (w *world) agentKeepsSecrets() {
 	for _, look := range []string{
-		"journalctl --no-pager -o export",
+		"journalctl --sync; journalctl --no-pager -o export",
 		"systemctl show --all '*'; systemctl cat benchctl benchctl-apply benchctl-relay benchctl-relay.socket",
 		"cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline",
 	} {
@@ -293,9 +293,9 @@ func (w *world) agentBoots() {
 		w.t.Error(err)
 	}
 	for line, want := range map[string]string{
-		"systemctl show -P NRestarts " + runnerUnit:          "0",
-		"journalctl -q -b -o cat -u benchctl-apply":          "",
-		"systemctl is-active benchctl benchctl-relay.socket": "active\nactive",
+		"systemctl show -P NRestarts " + runnerUnit:                    "0",
+		"journalctl --sync; journalctl -q -b -o cat -u benchctl-apply": "",
+		"systemctl is-active benchctl benchctl-relay.socket":           "active\nactive",
 	} {
 		if got := w.look(line + " || true"); got != want {
 			w.t.Errorf("after a reboot, %s: %q, want %q", line, got, want)

@@ -219,7 +219,7 @@ func (w *world) hangs() {
 	w.look("kill -STOP " + pid + " && NOTIFY_SOCKET=/run/systemd/notify systemd-notify --pid=" + pid + " WATCHDOG_USEC=1000000")
 	w.another(pid)
 	slow.Remove()
-	if said := w.look("journalctl -o cat -u benchctl _PID=1"); !strings.Contains(said, "Watchdog timeout (limit 1s)") {
+	if said := w.look("journalctl --sync; journalctl -o cat -u benchctl _PID=1"); !strings.Contains(said, "Watchdog timeout (limit 1s)") {
 		w.t.Errorf("systemd says\n%s", said)
 	}
 }
@@ -239,7 +239,7 @@ func (w *world) hasNoRoom() {
 	w.reaches(agentStatus, "in step since the last correction")
 	const cannot = "cannot keep what this run came to: cannot write " + history.Marks + ": no space left on device; the host itself is as reported, see to " + history.Dir
 	for _, unit := range []string{"benchctl", "benchctl-apply"} {
-		if said := w.look("journalctl -o cat -n 20 -u " + unit); !strings.Contains(said, cannot) {
+		if said := w.look("journalctl --sync; journalctl -o cat -n 20 -u " + unit); !strings.Contains(said, cannot) {
 			w.t.Errorf("%s says\n%s", unit, said)
 		}
 	}
@@ -263,7 +263,7 @@ func (w *world) findsItsNotesDamaged() {
 	w.spec("version: 2\n")
 	w.reaches(governor1, "performance")
 	w.reaches(agentStatus, "the spec has problems, and the last good one stays in force")
-	said := w.look("journalctl -o cat -n 40 -u benchctl")
+	said := w.look("journalctl --sync; journalctl -o cat -n 40 -u benchctl")
 	for _, file := range []string{history.Marks, history.LastRun, history.Settled} {
 		w.look("ls " + file + ".damaged-*")
 		if !strings.Contains(said, file+" was damaged; it is now "+file+".damaged-") {

@@ -82,7 +82,7 @@ func (w *world) agentCorrects() {
 	w.look("systemctl disable " + runnerUnit)
 	w.reaches("systemctl is-enabled "+runnerUnit+" || true", "enabled")
 	w.reaches(agentStatus, "in step")
-	if said := w.look("journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "powersave -> performance") {
+	if said := w.look("journalctl --sync; journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "powersave -> performance") {
 		w.t.Errorf("the unit that applies said\n%s", said)
 	}
 }
@@ -257,7 +257,7 @@ func (w *world) agentGivesWay() {
 	w.look("cd /usr/local/bin && cp benchctl benchctl.new && mv benchctl.new benchctl && systemctl reload benchctl")
 	w.another(pid)
 	w.reaches(agentStatus, "in step")
-	if said := w.look("journalctl -o cat -u benchctl"); !strings.Contains(said, "/usr/local/bin/benchctl is another one now: the agent ends") {
+	if said := w.look("journalctl --sync; journalctl -o cat -u benchctl"); !strings.Contains(said, "/usr/local/bin/benchctl is another one now: the agent ends") {
 		w.t.Errorf("said\n%s", said)
 	}
 }

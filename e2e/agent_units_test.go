@@ -46,7 +46,7 @@ func (w *world) agentSeesAll(release lab.Release) {
 		}
 	}
 	said := w.sh("systemd-analyze verify /etc/systemd/system/benchctl* 2>&1 | grep -F benchctl || true") +
-		w.sh("journalctl -q -b _PID=1 | grep -E 'benchctl(-apply|-relay)?[.](service|socket):' | grep -v lab-run | grep -i -E 'unknown|ignoring|invalid|fail|proceeding' || true")
+		w.sh("journalctl --sync; journalctl -q -b _PID=1 | grep -E 'benchctl(-apply|-relay)?[.](service|socket):' | grep -v lab-run | grep -i -E 'unknown|ignoring|invalid|fail|proceeding' || true")
 	if said != "" {
 		w.t.Errorf("systemd objects:\n%s", said)
 	}

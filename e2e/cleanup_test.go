@@ -145,7 +145,7 @@ func TestAgentCleansUp(t *testing.T) {
 	w.reaches("ls "+boxWork+"; pgrep -cu gha-runner sleep || true", "bench\n0")
 	w.reaches(agentStatus, "in step")
 	w.sh("! test -e " + boxWork + "/hidden")
-	if said := w.look("journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "_work/hidden") || !strings.Contains(said, "(sleep)") {
+	if said := w.look("journalctl --sync; journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "_work/hidden") || !strings.Contains(said, "(sleep)") {
 		t.Errorf("the unit that applies said\n%s", said)
 	}
 }

@@ -265,7 +265,7 @@ func (w *world) saysSoInTheJournal() {
 	if since, err := time.Parse(time.RFC3339, entry["BENCHCTL_SINCE"]); err != nil || time.Since(since) > 10*time.Minute {
 		w.t.Errorf("since %v, %v", since, err)
 	}
-	if n := strings.Count(w.sh("journalctl -o cat _SYSTEMD_UNIT=unattended.service"), "powersave -> schedutil"); n != 1 {
+	if n := strings.Count(w.sh("journalctl --sync; journalctl -o cat _SYSTEMD_UNIT=unattended.service"), "powersave -> schedutil"); n != 1 {
 		w.t.Errorf("the journal has the change %d times", n)
 	}
 }

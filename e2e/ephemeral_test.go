@@ -136,7 +136,7 @@ func (w *world) keyIsNowhereElse() {
 	if modes := w.look("cd " + boxDir + " && stat -c '%a %U' .runner .credentials .credentials_rsaparams | sort -u"); modes != "600 gha-runner" {
 		w.t.Errorf("the registration's files are %q", modes)
 	}
-	for _, look := range []string{"journalctl --no-pager -o export", "systemctl show --all '*'", "cat /proc/[0-9]*/environ"} {
+	for _, look := range []string{"journalctl --sync; journalctl --no-pager -o export", "systemctl show --all '*'", "cat /proc/[0-9]*/environ"} {
 		leaks(w.t, look, []byte(w.look(look)), append(all, key.D))
 	}
 }

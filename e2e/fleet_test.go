@@ -109,7 +109,7 @@ func (w *world) fleetFollows() {
 	w.box("governor: schedutil\n")
 	w.reaches(governor1, "schedutil")
 	w.reaches(agentStatus, "in step")
-	if said := w.look("journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "performance -> schedutil") {
+	if said := w.look("journalctl --sync; journalctl -o cat -u benchctl-apply"); !strings.Contains(said, "performance -> schedutil") {
 		w.t.Errorf("the unit that applies said\n%s", said)
 	}
 	if of := w.look("sha256sum </var/lib/benchctl/last-good.yaml"); !strings.Contains(w.look("cat /var/lib/benchctl/last-run.json"), strings.Fields(of)[0]) {

@@ -75,7 +75,7 @@ func TestNoSecretIsLeftAnywhere(t *testing.T) {
 	leaks(t, "a command line", lines, secrets)
 	leaks(t, "what benchctl printed", said.Bytes(), secrets)
 	for _, look := range []string{
-		"journalctl --no-pager -o export",
+		"journalctl --sync; journalctl --no-pager -o export",
 		"systemctl show --all '*' && systemctl show-environment",
 		"cat /proc/[0-9]*/environ",
 	} {

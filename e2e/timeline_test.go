@@ -62,6 +62,7 @@ func instants(changes []step) (all []span) {
 // its way up, as the host's journal has them.
 func (w *world) restarts() (all []span) {
 	w.t.Helper()
+	w.run("journalctl", "--sync")
 	for line := range strings.Lines(w.run("journalctl", "-q", "--no-pager", "-o", "short-unix", "-t", "systemd", "-u", runnerUnit)) {
 		at, said, _ := strings.Cut(line, " ")
 		_, said, _ = strings.Cut(said, ": ")

@@ -79,6 +79,9 @@ func (w *week) live(day string) {
 // exit code in brackets as the last line unless that is 0.
 func (w *week) types(line string, want []string) {
 	w.t.Helper()
+	if strings.HasPrefix(line, "journalctl ") {
+		w.look("journalctl --sync") // root is not as quick at the keyboard
+	}
 	r, err := w.host.Do(w.t.Context(), lab.Command{Argv: []string{"sh", "-c", "exec 2>&1; " + line}, Env: []string{"USER=root", "LOGNAME=root"}})
 	if err != nil {
 		w.t.Fatal(err)

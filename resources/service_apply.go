@@ -102,9 +102,11 @@ func retireUnit(ctx context.Context, h host.Host, name string) error {
 	return setAside(h, unitDir+"/"+name)
 }
 
-// awaitListening waits until the Listener takes jobs, or has ended, or time is up.
+// awaitListening waits until the Listener takes jobs, or has ended, or time is
+// up: that ends the wait and no question to systemd, whose failure would say
+// nothing about the Listener.
 func (s service) awaitListening(ctx context.Context, h host.Host, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	bound, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	first := ""
 	for {
@@ -121,8 +123,11 @@ func (s service) awaitListening(ctx context.Context, h host.Host, name string) e
 		if _, ok, err := listening(ctx, h, u); err == nil && ok {
 			return nil
 		}
-		if wait(ctx, lookInterval) != nil {
-			return failedStart(context.WithoutCancel(ctx), h, name, fmt.Errorf("it does not listen after %s", s.patience))
+		switch wait(bound, lookInterval); {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s was started, and nobody waited for it to listen: %w; see benchctl status", name, ctx.Err())
+		case bound.Err() != nil:
+			return failedStart(ctx, h, name, fmt.Errorf("it does not listen after %s", s.patience))
 		}
 	}
 }

@@ -30,6 +30,19 @@ type upgradeHost struct {
 	starts func(version string, u *host.Unit) (lines []string, err error)
 	stop   error // why the service cannot be stopped
 	begun  int   // starts of the service
+	busy   bool  // systemd takes longer to answer than anybody waits for a Listener
+}
+
+// Unit answers in its time, unless nobody waits for it any more.
+func (u *upgradeHost) Unit(ctx context.Context, name string) (host.Unit, error) {
+	if u.busy {
+		select {
+		case <-ctx.Done():
+			return host.Unit{}, fmt.Errorf("cannot ask systemd about %s: %w", name, ctx.Err())
+		case <-time.After(5 * time.Millisecond): // patience is 1 ms here
+		}
+	}
+	return u.Machine.Unit(ctx, name)
 }
 
 // sound is a version that listens.
@@ -220,6 +233,23 @@ func TestUpgradeIsRolledBack(t *testing.T) {
 			}
 			u.isWithheld(t)
 		})
+	}
+}
+
+// A question that is still open when the patience with a version ends does not
+// keep the one before from coming back.
+func TestUpgradeIsRolledBackOnABusyHost(t *testing.T) {
+	t.Parallel()
+	u := newUpgradeHost(t)
+	u.starts = func(version string, state *host.Unit) ([]string, error) {
+		if u.busy = version == newVersion; u.busy {
+			return nil, nil
+		}
+		return sound(version, state)
+	}
+	all := u.apply(t, newVersion, Options{Unattended: true})
+	if said := of(all, "tarball").Error; !strings.Contains(said, "it does not listen after 1ms") || !strings.Contains(said, "; runner 2.336.0 is back and listens; ") {
+		t.Errorf("%+v", all)
 	}
 }
 
