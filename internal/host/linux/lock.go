@@ -68,7 +68,7 @@ func (m *Machine) Exclusive(name string) (release func(), err error) {
 // removed before it was locked, as by the end of a removal, keeps nobody out any
 // more: then the one in its place is taken.
 func (m *Machine) tryLock(name, who string) (release func(), err error) {
-	for {
+	for range mostVanished {
 		f, err := m.openLock(name)
 		if err != nil {
 			return nil, err
@@ -85,7 +85,11 @@ func (m *Machine) tryLock(name, who string) (release func(), err error) {
 			return nil, err
 		}
 	}
+	return nil, fmt.Errorf("%s was removed each time it was locked; see what does that, and try again", name)
 }
+
+// mostVanished is how often a lock may be removed under our hands.
+const mostVanished = 100
 
 // inPlace reports whether an open file is still the one of its name.
 func inPlace(f *os.File) bool {
