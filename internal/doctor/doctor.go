@@ -61,7 +61,8 @@ type GitHub interface {
 // A Repository may have workflows whose jobs come here.
 type Repository interface {
 	Repository(context.Context) (actions.Repository, error)
-	// Workflows are its files, and how many more there are than were read.
+	// Workflows are its files, and how many more there are than were read, also
+	// because of the error.
 	Workflows(context.Context) (files []actions.File, unread int, err error)
 }
 

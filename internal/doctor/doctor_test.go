@@ -247,6 +247,26 @@ jobs:
 		"job unknown: job nowhere of .github/workflows/middle.yml calls ./.github/workflows/gone.yml")
 }
 
+// What could be read is told, whatever could not; and what is not in it may be in
+// the rest.
+func TestWorkflowsOfWhichSomeCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, gh := range []atGitHub{{unread: 2}, {unread: 2, err: errors.New("cannot read .github/workflows/z.yml: it is away")}} {
+		gh.files = []actions.File{{Path: "a.yml", Text: []byte("on: push\njobs: {engine: {runs-on: [self-hosted, bench-7]}}\n")}}
+		d, _ := newDoctor(t, laptop)
+		d.GitHub, d.Repository = gh, gh
+		got := lines(d.Examine(t.Context()))
+		wants(t, got, "job engine of a.yml reaches this runner on push", "workflows unknown: the repository has 3 workflows, of which 1 were read")
+		if gh.err != nil {
+			wants(t, got, "workflows unknown: cannot read .github/workflows/z.yml: it is away")
+		}
+		gh.files[0].Text = []byte("on: push\njobs: {engine: {runs-on: ubuntu-latest}}\n")
+		if got := lines(d.Examine(t.Context())); strings.Contains(got, "reaches this runner") || strings.Contains(got, "there is no workflow") {
+			t.Errorf("it goes by what it did not read:\n%s", got)
+		}
+	}
+}
+
 // The runner of an organization is in a group, which jobs ask for.
 func TestWhoReachesTheRunnerOfAnOrganization(t *testing.T) {
 	t.Parallel()
@@ -275,7 +295,7 @@ func TestWhatGitHubSays(t *testing.T) {
 		says string
 	}{
 		"private, no workflow": {nil, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, linux, x86_64, bench-7]"},
-		"very many workflows":  {nil, atGitHub{private: true, unread: 7}, "workflows unknown: the repository has 7 workflows, of which the first 0 were read"},
+		"very many workflows":  {nil, atGitHub{private: true, unread: 7}, "workflows unknown: the repository has 7 workflows, of which 0 were read"},
 		"no labels":            {func(s *spec.Spec) { s.Runner.Labels = nil }, atGitHub{private: true}, "there is no workflow on the default branch | give a job runs-on: [self-hosted, Linux, X64]"},
 		"ended":                {nil, atGitHub{ends: now.Add(-time.Hour)}, "runner version error: GitHub gives 2.336.0 no jobs since 2026-11-23"},
 		"too old":              {func(s *spec.Spec) { s.Runner.Version = "2.328.0" }, atGitHub{}, "runner version error: GitHub registers no runner older than 2.329.0, and this is 2.328.0"},

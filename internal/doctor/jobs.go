@@ -33,11 +33,12 @@ func (d *Doctor) jobs(ctx context.Context) []Check {
 	files, unread, err := d.Repository.Workflows(ctx)
 	if err != nil {
 		g.add(Unknown, "workflows", "", "%v", err)
-		return g.checks
 	}
-	d.workflows(g, files, public)
+	if err == nil || len(files) > 0 {
+		d.workflows(g, files, unread, public)
+	}
 	if unread > 0 {
-		g.add(Unknown, "workflows", "see in the others which of their jobs ask for this runner's labels", "the repository has %d workflows, of which the first %d were read", len(files)+unread, len(files))
+		g.add(Unknown, "workflows", "see in the others which of their jobs ask for this runner's labels", "the repository has %d workflows, of which %d were read", len(files)+unread, len(files))
 	}
 	return g.checks
 }
@@ -113,7 +114,7 @@ func (d *Doctor) groups(ctx context.Context, g *group) {
 
 // workflows says of each job that means a runner like this one whether it
 // reaches it.
-func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
+func (d *Doctor) workflows(g *group, files []actions.File, unread int, public bool) {
 	reached := 0
 	flows := map[string]*workflow.Workflow{}
 	for _, file := range files {
@@ -139,7 +140,7 @@ func (d *Doctor) workflows(g *group, files []actions.File, public bool) {
 			}
 		}
 	}
-	if reached == 0 {
+	if reached == 0 && unread == 0 {
 		labels := d.Spec.Runner.Labels
 		if len(labels) == 0 {
 			labels = spec.DefaultLabels

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -32,7 +33,9 @@ func (c *Client) Repository(ctx context.Context) (actions.Repository, error) {
 }
 
 // Workflows reads the workflows of the repository as its default branch has
-// them, and says how many more there are than it reads. None is no error.
+// them, and says how many more there are than it reads: those beyond the first
+// hundred and those that are too large. None is no error. With an error come
+// those that were read before it.
 func (c *Client) Workflows(ctx context.Context) (files []actions.File, unread int, err error) {
 	var entries []struct{ Name, Path, Type string }
 	_, err = c.do(ctx, c.api, call{
@@ -48,18 +51,28 @@ func (c *Client) Workflows(ctx context.Context) (files []actions.File, unread in
 		if ext := path.Ext(e.Name); e.Type != "file" || ext != ".yml" && ext != ".yaml" {
 			continue
 		}
-		if len(files) == mostWorkflows {
+		if err != nil || len(files) == mostWorkflows {
 			unread++
 			continue
 		}
-		text, err := c.File(ctx, e.Path, "")
-		if err != nil {
-			return nil, 0, err
+		var text []byte
+		switch text, err = c.File(ctx, e.Path, ""); {
+		case err == nil:
+			files = append(files, actions.File{Path: e.Path, Text: text})
+		case errors.Is(err, actions.ErrNotFound): // since the list was made
+			err = nil
+		case errors.Is(err, errTooLarge):
+			unread, err = unread+1, nil
+		default:
+			unread++
 		}
-		files = append(files, actions.File{Path: e.Path, Text: text})
 	}
-	return files, unread, nil
+	return files, unread, err
 }
+
+// errTooLarge is a file beyond the megabyte up to which GitHub hands out what is in
+// it; of a larger one it says that the encoding is "none".
+var errTooLarge = errors.New("it has more than the 1 MiB that GitHub hands out")
 
 // File reads a file of the repository as it is at a branch or tag, "" being the
 // default branch. It comes in base64 (docs.github.com, REST: get repository
@@ -80,6 +93,9 @@ func (c *Client) File(ctx context.Context, name, ref string) ([]byte, error) {
 	}
 	if _, err := c.do(ctx, c.api, rq, &file); err != nil {
 		return nil, err
+	}
+	if file.Encoding == "none" {
+		return nil, fmt.Errorf("cannot %s: %w", rq.op, errTooLarge)
 	}
 	text, err := base64.StdEncoding.DecodeString(file.Content)
 	if err != nil || file.Encoding != "base64" {
