@@ -57,6 +57,9 @@ func spoke(ctx context.Context, r host.Reader, u host.Unit, max int) []string {
 
 // lastWords is spoke for one that has just ended, and may not be heard yet.
 func lastWords(ctx context.Context, r host.Reader, u host.Unit, max int) []string {
+	if u.InvocationID == "" {
+		return nil // it has not run since the host booted
+	}
 	return words(r.LastWords(ctx, u.Name, u.InvocationID, max))
 }
 

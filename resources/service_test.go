@@ -439,3 +439,16 @@ func TestNeedrestartLeavesTheRunnerAlone(t *testing.T) {
 		t.Errorf("the exemption is %q", got)
 	}
 }
+
+// A unit that has not run since the host booted is not told of in the words that
+// it said late in the life before.
+func TestNoLastWordsOfAnotherLife(t *testing.T) {
+	t.Parallel()
+	m := hosttest.New(t, "")
+	m.Units[laneUnit] = host.Unit{Name: laneUnit, ActiveState: "inactive"}
+	m.Unread = map[string][]string{"": {"An error occurred: runner registration has been deleted"}}
+	err := failedStart(t.Context(), m, laneUnit, errors.New("it is masked"))
+	if said := err.Error(); !strings.Contains(said, "it said nothing") || strings.Contains(said, "deleted") {
+		t.Error(said)
+	}
+}

@@ -34,12 +34,19 @@ func (m *Machine) LastWords(ctx context.Context, unit, invocation string, max in
 	return ofInvocation(said, invocation), err
 }
 
-// ofInvocation is what was said last, by nobody else than one invocation.
+// ofInvocation is what was said last, by nobody else than one invocation. Words
+// that nobody is known to have said come after an end: those before the first of
+// the invocation's own are of one before it.
 func ofInvocation(said []host.Message, invocation string) (lines []string) {
+	own := false
 	for _, word := range said {
-		if word.Invocation != "" && word.Invocation != invocation {
-			lines = nil
+		switch {
+		case word.Invocation == "":
+		case word.Invocation != invocation:
+			own, lines = false, nil
 			continue
+		case !own:
+			own, lines = true, nil
 		}
 		lines = append(lines, word.Text)
 	}

@@ -33,7 +33,7 @@ func TestMessagesOfTheJournal(t *testing.T) {
 func TestLastWords(t *testing.T) {
 	t.Parallel()
 	said := []host.Message{
-		{Invocation: "1", Text: "one"}, {Text: "one late"}, {Invocation: "2", Text: "two"},
+		{Invocation: "1", Text: "one"}, {Text: "one late"}, {Invocation: "2", Text: "two"}, {Text: "two late"},
 		{Invocation: "3", Text: "begins"}, {Text: "and ends"},
 	}
 	for invocation, want := range map[string][]string{"3": {"begins", "and ends"}, "4": {"and ends"}} {
