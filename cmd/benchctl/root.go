@@ -149,6 +149,13 @@ merge, anything else is replaced by the later one.`,
 			root.AddCommand(cmd)
 		}
 	}
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, args []string) error { // cobra would end with 0
+			_, _, err := root.Find(args)
+			return err
+		}
+	}
 	return root
 }
 
