@@ -151,7 +151,7 @@ func (w *wired) apply(ctx context.Context, e *env, f *flags, jobs reconcile.Jobs
 	if ran {
 		opt.Starter = w.starter
 	}
-	return newReport("apply", w, began, reconcile.Apply(ctx, w.machine, w.resources, opt))
+	return newReport("apply", w, began, reconcile.Apply(aloud(ctx, e, f), w.machine, w.resources, opt))
 }
 
 // notOutdated refuses to bring a host into step with a spec that is no longer

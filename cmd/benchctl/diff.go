@@ -73,7 +73,7 @@ func (w *wired) diff(ctx context.Context) *reconcile.Report {
 	return newReport("diff", w, began, outcomes)
 }
 
-// aloud lets a look tell stderr what it waits for, unless that is not wanted.
+// aloud lets whatever waits tell stderr what for, unless that is not wanted.
 func aloud(ctx context.Context, e *env, f *flags) context.Context {
 	if f.quiet {
 		return ctx

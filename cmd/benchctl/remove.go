@@ -212,7 +212,7 @@ func (r *removal) apply(ctx context.Context, e *env, f *flags, a removeFlags) er
 		opt.Said = func(id reconcile.ID, line string) { fmt.Fprintf(e.stderr, "%s: %s\n", id, clean(line)) }
 	}
 	began := time.Now()
-	done := r.report(began, reconcile.Apply(ctx, e.machine, r.resources, opt))
+	done := r.report(began, reconcile.Apply(aloud(ctx, e, f), e.machine, r.resources, opt))
 	letGo()
 	code := done.ExitCode()
 	if code == reconcile.ExitOK {

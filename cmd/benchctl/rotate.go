@@ -88,7 +88,7 @@ func (w *wired) rotate(ctx context.Context, e *env, f *flags, jobs reconcile.Job
 	opt := follow(e, f)
 	opt.Jobs, opt.Starter = down, w.service
 	began := time.Now()
-	report := newReport("rotate", w, began, reconcile.Apply(ctx, w.machine, []reconcile.Resource{rotation}, opt))
+	report := newReport("rotate", w, began, reconcile.Apply(aloud(ctx, e, f), w.machine, []reconcile.Resource{rotation}, opt))
 	report.Down = down.until(time.Now())
 	if o := &report.Results[0]; rotation.New != 0 && len(o.Changes) > 0 {
 		o.Changes[0].Want = fmt.Sprint("of registration ", rotation.New)

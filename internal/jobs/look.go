@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/SKaiNET-developers/benchctl/reconcile"
 )
 
 // Idle returns nil when no job is there, and a [BusyError] when one is or
@@ -97,14 +99,19 @@ func (k *Keeper) askDiag(pid int, sent map[string]time.Time) (time.Time, error) 
 	return unended(text, sent)
 }
 
-// patiently tries again when it came at a moment that passes.
+// patiently tries again when it came at a moment that passes. One that may take
+// longer is told of: somebody may be watching.
 func patiently(ctx context.Context, try func() error) error {
-	begun := time.Now()
+	begun, said := time.Now(), false
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := try()
 		var b *BusyError
 		if !errors.As(err, &b) || time.Since(begun) > b.passes {
 			return err
+		}
+		if !said && b.passes > moment {
+			said = true
+			reconcile.Progress(ctx)("waiting for the runner, which has just been started, to open its logs")
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err

@@ -115,8 +115,14 @@ func TestAListenerThatJustStarted(t *testing.T) {
 	f.busyWith("cannot tell whether a job has been received")
 
 	f.write("50/stat", strings.Replace(f.stat(50, listenerName, 'S'), " 90000 ", " 99990 ", 1))
-	time.AfterFunc(50*time.Millisecond, func() { f.perf(counter(start, 0), counter(session, 0)) })
-	f.idle()
+	var said []string
+	ctx := reconcile.WithProgress(t.Context(), func(line string) {
+		said = append(said, line)
+		f.perf(counter(start, 0), counter(session, 0))
+	})
+	if err := f.keep.Idle(ctx); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "waiting for the runner, ") {
+		t.Errorf("it said %q: %v", said, err)
+	}
 }
 
 // TestAListenerThatConfigures is config.sh at work, which takes no job.
