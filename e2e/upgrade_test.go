@@ -151,7 +151,8 @@ func TestUpgradeKilledOnTheWay(t *testing.T) {
 	w.publish(version, runner.Hangs)
 	for i, kill := range []string{
 		"1 start " + runnerUnit,                    // the new version is in place, and the service down
-		"2 replace /var/lib/benchctl/upgrade.json", // it runs, and does not listen
+		"2 stop " + runnerUnit,                     // it runs, and does not listen
+		"2 replace /var/lib/benchctl/upgrade.json", // it is down again
 		"2 symlink " + boxDir + "/bin",             // in the middle of the old version
 	} {
 		w.spec(at(version) + fmt.Sprintf("# trial %d\n", i))

@@ -29,6 +29,10 @@ const fewLines = 64
 func (s service) diffRunning(ctx context.Context, r host.Reader, u host.Unit, revision string) ([]reconcile.Change, error) {
 	if s.unattended && young(u) {
 		if _, ok, err := listening(ctx, r, u); err != nil || !ok {
+			if trial := s.diffTrial(r); len(trial) > 0 && err == nil {
+				trial[0].Effects = restarts // whoever waited for it to listen is not there any more
+				return trial, nil
+			}
 			return nil, reconcile.Tolerate(fmt.Errorf("%w: %s is being started and does not listen yet; the next pass looks again", reconcile.ErrUnknown, u.Name))
 		}
 	}

@@ -67,7 +67,7 @@ func newUpgradeHost(t *testing.T) *upgradeHost {
 			return err
 		}
 		state := u.Units[unit]
-		state.InvocationID = fmt.Sprintf("%032x", u.begun)
+		state.InvocationID, state.ActiveSince = fmt.Sprintf("%032x", u.begun), time.Now()
 		lines, err := u.starts(u.version(), &state)
 		u.Units[unit], u.Journals[state.InvocationID] = state, lines
 		return err
@@ -108,7 +108,7 @@ func (u *upgradeHost) build(s *spec.Spec, o Options) []reconcile.Resource {
 	all := Build(s, o)
 	for i, res := range all {
 		if service, ok := res.(service); ok {
-			service.steady = time.Millisecond
+			service.steady, service.grace = time.Millisecond, time.Millisecond
 			all[i] = service
 		}
 	}
