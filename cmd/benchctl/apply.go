@@ -85,7 +85,7 @@ func apply(ctx context.Context, e *env, f *flags, a applyFlags) error {
 		return err
 	}
 	w.notes(ctx, e, f)
-	jobs, letGo, err := w.keepJobsAway(ctx, e, a)
+	jobs, letGo, err := w.keepJobsAway(aloud(ctx, e, f), e, a)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func rotate(ctx context.Context, e *env, f *flags, a applyFlags) error {
 	if err := w.notPaused(e, f, "rotate"); err != nil {
 		return err
 	}
-	jobs, letGo, err := w.keepJobsAway(ctx, e, a)
+	jobs, letGo, err := w.keepJobsAway(aloud(ctx, e, f), e, a)
 	if err != nil {
 		return err
 	}

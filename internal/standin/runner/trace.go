@@ -27,6 +27,7 @@ func newTrace(root, kind string) *trace {
 	if dir := os.Getenv("RUNNER_PERFLOG"); dir != "" && os.MkdirAll(dir, 0o755) == nil {
 		t.perf = filepath.Join(dir, kind+".perf")
 	}
+	t.info("HostContext", "Well known directory 'Diag': '%s'", diag) // long before it reaches GitHub
 	return t
 }
 
