@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/lab"
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
@@ -49,7 +48,7 @@ func TestImport(t *testing.T) {
 	if r := w.apply(3); r.Results[0].Status != reconcile.Deferred {
 		t.Errorf("during a job: %+v", r.Results[0])
 	}
-	job.endsIn(2 * time.Second)
+	job.endsWhenWaitedFor()
 	r := w.apply(0, "--wait")
 	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)
@@ -63,7 +62,7 @@ func TestImport(t *testing.T) {
 	w.spec(text)
 	job = w.lasts(standin.Job{})
 	w.apply(3)
-	job.endsIn(2 * time.Second)
+	job.endsWhenWaitedFor()
 	w.apply(0, "--wait")
 	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)
@@ -88,7 +87,7 @@ func TestImportWhereItLies(t *testing.T) {
 	}
 	job := w.lasts(standin.Job{})
 	w.apply(3)
-	job.endsIn(2 * time.Second)
+	job.endsWhenWaitedFor()
 	w.apply(0, "--wait")
 	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" || j.Result != "Succeeded" {
 		t.Errorf("the job: %+v", j)

@@ -80,7 +80,7 @@ func TestApplyDuringAJob(t *testing.T) {
 		t.Fatalf("the job ended although nobody let it: %+v", j)
 	}
 
-	job.endsIn(4 * time.Second)
+	job.endsWhenWaitedFor()
 	r, came := w.try(0, []string{"apply", "--yes", "--wait"})
 	j, _ := w.hub.Job(job.id)
 	if r.Status != 0 || !strings.Contains(r.Stderr, "a job is running") {

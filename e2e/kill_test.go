@@ -49,6 +49,7 @@ func (w *world) try(n int, verb []string, extra ...string) (r lab.Result, came [
 	r, err := w.host.Do(w.t.Context(), lab.Command{
 		Argv: append([]string{"/usr/local/bin/benchctl"}, verb...),
 		Env:  append([]string{"GITHUB_TOKEN=" + apiToken, fmt.Sprint("BENCHCTL_KILL_AT=", n)}, extra...),
+		Live: w.live,
 	})
 	if err != nil {
 		w.t.Fatal(err)

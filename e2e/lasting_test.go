@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/SKaiNET-developers/benchctl/internal/standin"
@@ -33,8 +36,27 @@ func (l lasting) ends() standin.JobState {
 	return l.waitJob(l.id, over)
 }
 
-// endsIn lets the job end in a while, under a benchctl that waits for that.
-func (l lasting) endsIn(d time.Duration) {
-	ctx := l.t.Context()
-	time.AfterFunc(d, func() { _, _ = l.host.Look(ctx, "touch", l.over) })
+// endsWhenWaitedFor has the job end once the next benchctl says that it runs, which
+// is said when benchctl begins to wait for that.
+func (l lasting) endsWhenWaitedFor() {
+	l.world.live = &heard{words: "a job is running", then: sync.OnceFunc(func() {
+		if r, err := l.host.Look(l.t.Context(), "touch", l.over); err != nil || r.Status != 0 {
+			l.t.Errorf("%s: %v %+v", l.over, err, r)
+		}
+	})}
+}
+
+// heard does something when words are said.
+type heard struct {
+	words string
+	then  func()
+	said  bytes.Buffer
+}
+
+func (h *heard) Write(text []byte) (int, error) {
+	h.said.Write(text)
+	if strings.Contains(h.said.String(), h.words) {
+		h.then()
+	}
+	return len(text), nil
 }

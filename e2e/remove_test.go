@@ -167,7 +167,7 @@ func TestRemove(t *testing.T) {
 	if touched := unnoted(untouched.Touched(w.still())); len(touched) > 0 {
 		t.Errorf("during a job it touched\n%s", strings.Join(touched, "\n"))
 	}
-	job.endsIn(2 * time.Second)
+	job.endsWhenWaitedFor()
 	r := w.benchctl(0, "remove", "--wait", "--yes")
 	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" {
 		t.Errorf("remove --wait did not wait: %+v", j)

@@ -70,7 +70,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("during a job: %+v", r.Results)
 	}
 	next := w.hub.Enqueue(standin.Job{})
-	job.endsIn(2 * time.Second)
+	job.endsWhenWaitedFor()
 	r := w.rotated(0, withToken, "--wait")
 	if j, _ := w.hub.Job(job.id); !j.Over() || j.Lost != "" {
 		t.Errorf("the job: %+v", j)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,7 @@ type world struct {
 	hub     *standin.Server
 	host    *lab.Machine
 	address string
+	live    io.Writer // if set, hears what benchctl says as it comes
 }
 
 // newWorld boots a host of a release with benchctl on it, and nothing else.
@@ -212,7 +214,7 @@ func (w *world) benchctl(code int, args ...string) lab.Result {
 // benchctlAs is benchctl with an environment.
 func (w *world) benchctlAs(code int, env []string, args ...string) lab.Result {
 	w.t.Helper()
-	r, err := w.host.Do(w.t.Context(), lab.Command{Argv: append([]string{"/usr/local/bin/benchctl"}, args...), Env: env})
+	r, err := w.host.Do(w.t.Context(), lab.Command{Argv: append([]string{"/usr/local/bin/benchctl"}, args...), Env: env, Live: w.live})
 	if err != nil {
 		w.t.Fatal(err)
 	}
