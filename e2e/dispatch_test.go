@@ -97,7 +97,7 @@ func TestDispatch(t *testing.T) {
 func (w *world) letGo() {
 	w.t.Helper()
 	began := len(w.hub.Runs())
-	const script = `GITHUB_TOKEN=` + apiToken + ` timeout -s INT --preserve-status 20 benchctl dispatch engine-benchmarks.yml 2>/root/let-go & pid=$!
+	const script = `GITHUB_TOKEN=` + apiToken + ` timeout -s INT --preserve-status 120 benchctl dispatch engine-benchmarks.yml 2>/root/let-go & pid=$!
 until grep -q "journal has it" /root/let-go; do sleep 0.05; done; pkill -INT -P $pid; wait $pid; echo "ended with $?"`
 	got := w.look(script)
 	run := w.lastRun()
@@ -125,7 +125,7 @@ until grep -q "journal has it" /root/let-go; do sleep 0.05; done; pkill -INT -P 
 // another job to do.
 func (w *world) takenByAnother() {
 	w.t.Helper()
-	w.waitJob(w.hub.Enqueue(standin.Job{Name: "nightly", Sleep: 8 * time.Second}), runs)
+	nightly := w.lasts(standin.Job{Name: "nightly"})
 	repo := standin.Repo(repository)
 	w.hub.Pretend(w.hub.AddRunner(repo, "bench8-bench", "skainet-bench-linux-x86"))
 	r := w.benchctl(1, "dispatch", "engine-benchmarks.yml", "-o", "json")
@@ -133,4 +133,5 @@ func (w *world) takenByAnother() {
 		!strings.Contains(r.Stderr, "engine (jmh): picked up by bench8-bench") || !strings.Contains(r.Stdout, `"ok": false`) {
 		w.t.Errorf("it says %s\n%s", r.Stderr, r.Stdout)
 	}
+	nightly.ends()
 }
