@@ -115,6 +115,14 @@ func (s service) settled(ctx context.Context, r host.Reader, name string) (host.
 	}
 }
 
+// AwaitStart gives the runner of a service of [Build] its grace if it is on its way
+// up. Whatever keeps that from being seen is for the next Diff to tell.
+func AwaitStart(ctx context.Context, r host.Reader, res reconcile.Resource) {
+	if s, ok := res.(service); ok {
+		_, _ = s.settled(ctx, r, unitName(s.spec.Runner.URL, runnerName(r, s.spec)))
+	}
+}
+
 // onItsWay reports whether a Listener that does not listen may do so in a moment.
 func (s service) onItsWay(ctx context.Context, r host.Reader, u host.Unit) bool {
 	if u.ActiveState != "active" {

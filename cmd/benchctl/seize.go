@@ -7,6 +7,7 @@ import (
 
 	"github.com/SKaiNET-developers/benchctl/internal/history"
 	"github.com/SKaiNET-developers/benchctl/reconcile"
+	"github.com/SKaiNET-developers/benchctl/resources"
 )
 
 // keepJobsAway is what keeps jobs and an apply apart: for each change anew, if
@@ -17,9 +18,7 @@ func (w *wired) keepJobsAway(ctx context.Context, e *env, a applyFlags) (jobs re
 	if !a.wait && (a.attended || !w.overdue(time.Now())) {
 		return w.jobs, func() {}, nil
 	}
-	// A runner on its way up is let come up: held, it never would, and one that does
-	// not listen is started anew. What this look finds, the apply will find.
-	_, _ = w.service.Diff(ctx, w.machine)
+	resources.AwaitStart(ctx, w.machine, w.service) // held on its way up, it never would listen
 	seized, err := w.jobs.Seize(ctx, func(line string) { fmt.Fprintln(e.stderr, clean(line)) })
 	if err != nil {
 		return nil, nil, err
