@@ -41,7 +41,7 @@ A second apply changes nothing.`,
 		Example: `  benchctl apply
   benchctl apply -f runner.yaml --wait
   benchctl apply --only jdk,service
-  GH_RUNNER_TOKEN=... benchctl apply --yes`,
+  read -rs GH_RUNNER_TOKEN && export GH_RUNNER_TOKEN && benchctl apply --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.attended = !a.unattended

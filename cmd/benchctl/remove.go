@@ -47,7 +47,7 @@ A removal that was cut off goes on when it is run again. What it needs is on the
 host itself: a spec that is lost or broken is no hindrance.`,
 		Example: `  benchctl remove
   benchctl remove --purge --wait
-  GH_RUNNER_TOKEN=... benchctl remove --yes`,
+  read -rs GH_RUNNER_TOKEN && export GH_RUNNER_TOKEN && benchctl remove --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return remove(cmd.Context(), e, f, a) },
 	}

@@ -34,7 +34,7 @@ credentials that may only read, the entry stays and gets the new key. A rotation
 that was cut off is ended by benchctl apply.`,
 		Example: `  benchctl rotate
   benchctl rotate --wait -o json
-  GH_RUNNER_TOKEN=... benchctl rotate`,
+  read -rs GH_RUNNER_TOKEN && export GH_RUNNER_TOKEN && benchctl rotate`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rotate(cmd.Context(), e, f, a) },
 	}
