@@ -114,15 +114,7 @@ merge, anything else is replaced by the later one.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	p := root.PersistentFlags()
-	p.StringArrayVarP(&f.files, "file", "f", nil, "a `FILE` of the spec; later ones win (default "+defaultFile+")")
-	_ = root.MarkPersistentFlagFilename("file", "yaml", "yml")
-	p.StringVarP(&f.output, "output", "o", "text", "the `FORMAT` of the answer: text or json")
-	p.StringSliceVar(&f.only, "only", nil, "look only at these `KINDS`, such as user,service")
-	p.BoolVar(&f.offline, "offline", false, "never talk to GitHub")
-	p.BoolVarP(&f.verbose, "verbose", "v", false, "show what is in step, too")
-	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
-	p.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR)")
+	share(root, f)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := refuse(cmd); err != nil {
 			return err
@@ -138,6 +130,25 @@ merge, anything else is replaced by the later one.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes)
+	addVerbs(root, e, f)
+	return root
+}
+
+// share gives every verb the flags that most of them take.
+func share(root *cobra.Command, f *flags) {
+	p := root.PersistentFlags()
+	p.StringArrayVarP(&f.files, "file", "f", nil, "a `FILE` of the spec; later ones win (default "+defaultFile+")")
+	_ = root.MarkPersistentFlagFilename("file", "yaml", "yml")
+	p.StringVarP(&f.output, "output", "o", "text", "the `FORMAT` of the answer: text or json")
+	p.StringSliceVar(&f.only, "only", nil, "look only at these `KINDS`, such as user,service")
+	p.BoolVar(&f.offline, "offline", false, "never talk to GitHub")
+	p.BoolVarP(&f.verbose, "verbose", "v", false, "show what is in step, too")
+	p.BoolVarP(&f.quiet, "quiet", "q", false, "print only the answer and errors")
+	p.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR)")
+}
+
+// addVerbs adds each verb to its group, and has help refuse what is none.
+func addVerbs(root *cobra.Command, e *env, f *flags) {
 	for _, g := range verbs {
 		if g.title != "" {
 			root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
@@ -145,7 +156,7 @@ merge, anything else is replaced by the later one.`,
 		for _, verb := range g.verbs {
 			cmd := verb(e, f)
 			cmd.GroupID = g.title
-			hide(cmd, p)
+			hide(cmd, root.PersistentFlags())
 			root.AddCommand(cmd)
 		}
 	}
@@ -156,7 +167,6 @@ merge, anything else is replaced by the later one.`,
 			return err
 		}
 	}
-	return root
 }
 
 // noArgs refuses arguments, and knows what people mean by one.
